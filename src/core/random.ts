@@ -1,0 +1,13 @@
+/** Source of randomness: the next number in [0, 1). */
+export type Random = () => number;
+
+/** A seeded generator (mulberry32): the same seed gives the same sequence, so a failing run is one number. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+  };
+}

@@ -1,0 +1,55 @@
+import type { EndpointAddress } from './endpoint-address.ts';
+
+export type BalanceName = 'adaptive' | 'round-robin' | 'random' | 'least-request';
+
+export interface EndpointModel {
+  /** As shown in logs, metrics and the admin API: `host:port`, or the path of a unix socket. */
+  readonly name: string;
+  readonly address: EndpointAddress;
+  readonly weight: number;
+}
+
+export interface HealthCheckModel {
+  readonly type: 'http' | 'tcp';
+  readonly path: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly fall: number;
+  readonly rise: number;
+  /** Inclusive ranges of statuses that count as healthy. */
+  readonly status: readonly (readonly [from: number, to: number])[];
+  readonly port: number | undefined;
+  readonly host: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What counts as a failure for consecutive-failure ejection. */
+export type OutlierEvent = 'connect' | 'reset' | 'timeout' | 502 | 503 | 504;
+
+export interface OutlierModel {
+  readonly consecutiveFailures: number;
+  readonly on: ReadonlySet<OutlierEvent>;
+  readonly baseEjectionMs: number;
+  readonly maxEjectionMs: number;
+  /** Share of the endpoints that may be ejected at once, 0 to 1; at least one may be where there are two, the last never. */
+  readonly maxEjected: number;
+}
+
+/** A named group of endpoints, compiled; frozen, part of the Snapshot. */
+export interface UpstreamModel {
+  readonly name: string;
+  readonly endpoints: readonly EndpointModel[];
+  /** The Host the endpoint sees. */
+  readonly host:
+    | { readonly kind: 'keep' }
+    | { readonly kind: 'upstream' }
+    | { readonly kind: 'fixed'; readonly value: string };
+  readonly balance: BalanceName;
+  readonly healthCheck: HealthCheckModel | undefined;
+  readonly outlierDetection: OutlierModel | undefined;
+  readonly connectTimeoutMs: number;
+  /** Idle life of a pooled connection where the upstream gives no `Keep-Alive: timeout`. */
+  readonly idleTimeoutMs: number;
+  /** Per endpoint and worker. */
+  readonly maxConnections: number;
+}
