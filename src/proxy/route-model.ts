@@ -1,24 +1,8 @@
+import type { RetryEvent } from '../core/retry/safety.ts';
+import type { RouteMatch } from '../core/route/route-match.ts';
 import type { LimitModel } from '../limits/limit-model.ts';
 
-/** Condition on a header or query parameter. */
-export type ValueMatch =
-  | { readonly kind: 'present' }
-  | { readonly kind: 'equals'; readonly value: string }
-  | { readonly kind: 'pattern'; readonly pattern: RegExp };
-
-export interface NamedMatch {
-  readonly name: string;
-  readonly match: ValueMatch;
-}
-
-/** `match` of a route, compiled. Empty lists mean "all". Hosts are lower case; paths are in the syntax of the page. */
-export interface RouteMatch {
-  readonly hosts: readonly string[];
-  readonly paths: readonly string[];
-  readonly methods: readonly string[];
-  readonly headers: readonly NamedMatch[];
-  readonly query: readonly NamedMatch[];
-}
+export type { NamedMatch, RouteMatch, ValueMatch } from '../core/route/route-match.ts';
 
 export interface HeaderEdits {
   readonly set: readonly (readonly [name: string, value: string])[];
@@ -26,7 +10,7 @@ export interface HeaderEdits {
   readonly remove: readonly string[];
 }
 
-export type RetryEvent = 'connect' | 'refused' | 'reset' | 502 | 503 | 504;
+export type { RetryEvent };
 
 export interface RetryModel {
   /** Attempts in all, ≥ 1. */

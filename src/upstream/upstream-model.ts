@@ -1,6 +1,10 @@
+import type { PickerName } from '../core/balance/registry.ts';
+import type { OutlierEvent, OutlierSettings } from '../core/health/outlier.ts';
 import type { EndpointAddress } from './endpoint-address.ts';
 
-export type BalanceName = 'adaptive' | 'round-robin' | 'random' | 'least-request';
+export type BalanceName = PickerName;
+export type { OutlierEvent };
+export type OutlierModel = OutlierSettings;
 
 export interface EndpointModel {
   /** As shown in logs, metrics and the admin API: `host:port`, or the path of a unix socket. */
@@ -21,18 +25,6 @@ export interface HealthCheckModel {
   readonly port: number | undefined;
   readonly host: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
-}
-
-/** What counts as a failure for consecutive-failure ejection. */
-export type OutlierEvent = 'connect' | 'reset' | 'timeout' | 502 | 503 | 504;
-
-export interface OutlierModel {
-  readonly consecutiveFailures: number;
-  readonly on: ReadonlySet<OutlierEvent>;
-  readonly baseEjectionMs: number;
-  readonly maxEjectionMs: number;
-  /** Share of the endpoints that may be ejected at once, 0 to 1; at least one may be where there are two, the last never. */
-  readonly maxEjected: number;
 }
 
 /** A named group of endpoints, compiled; frozen, part of the Snapshot. */

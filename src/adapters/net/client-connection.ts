@@ -1,0 +1,365 @@
+// Hot path: one object per connection; a request on it allocates no more than its exchange.
+import type { Socket } from 'node:net';
+import { WheelTimer } from '../../core/timer-wheel.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Body, BodySink } from '../../http/body.ts';
+import type { Fields } from '../../http/fields.ts';
+import type { ReplyHead } from '../../http/head.ts';
+import type { HeadError, Http1RequestHead } from '../../http/http1/request-head.ts';
+import { type RequestEvents, RequestParser } from '../../http/http1/request-parser.ts';
+import type { Peer } from '../../http/peer.ts';
+import type { Downstream } from '../../proxy/downstream.ts';
+import type { Exchange } from '../../proxy/exchange.ts';
+import type { TunnelEnd } from '../../upstream/channel.ts';
+import { ResponseStream } from './response-stream.ts';
+import { SocketEnd } from './socket-end.ts';
+
+/** What a connection needs of the listener that accepted it. */
+export interface ConnectionHost {
+  readonly headersTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
+  readonly draining: boolean;
+  nowMs(): number;
+  arm(timer: WheelTimer, delayMs: number): void;
+  disarm(timer: WheelTimer): void;
+  release(connection: ClientConnection, ...timers: WheelTimer[]): void;
+  /** Makes the exchange of a request; `undefined`: of octets that never became one. */
+  begin(connection: ClientConnection, head: Http1RequestHead | undefined): Exchange;
+  serve(exchange: Exchange): void;
+}
+
+/** Octets of requests read ahead while one is being answered; more stay in the kernel. */
+const READ_AHEAD_BYTES = 16 * 1024;
+/** After the last answer a client may still send this much, for so long, before the connection is reset. */
+const LINGER_BYTES = 64 * 1024;
+const LINGER_MS = 1000;
+const HEAD_TOO_LATE: HeadError = { kind: 'request-timeout', detail: 'The head of the request did not come in time.' };
+
+/**
+ * An accepted HTTP/1 connection: feeds the parser, carries one exchange after the other in the order of their requests,
+ * writes their answers, and knows when to close. It is also the source of the running request's body.
+ */
+export class ClientConnection implements RequestEvents, Downstream, Body {
+  readonly peer: Peer;
+  readonly timer = new WheelTimer(() => this.exchange?.onTimer());
+  readonly transient = false;
+  exchange: Exchange | undefined = undefined;
+  private readonly socket: Socket;
+  private readonly host: ConnectionHost;
+  private readonly parser: RequestParser;
+  private readonly response: ResponseStream;
+  /** Waits for the client: a head, a body octet, the next request, the end of lingering. */
+  private readonly patience = new WheelTimer(() => this.outOfPatience());
+  private sink: BodySink | undefined = undefined;
+  private bodyPaused = false;
+  /** Read but not yet parsed: the running exchange comes first. */
+  private ahead: Buffer | undefined = undefined;
+  private feeding = false;
+  private paused = false;
+  private halfClosed = false;
+  private anyBytes = false;
+  /** The time for a head is running; on a new connection from its start. */
+  private headBegun = true;
+  private closing = false;
+  private lingerLeft = LINGER_BYTES;
+  private tunnel: SocketEnd | undefined = undefined;
+
+  constructor(socket: Socket, peer: Peer, host: ConnectionHost) {
+    this.socket = socket;
+    this.peer = peer;
+    this.host = host;
+    this.parser = new RequestParser(this, host);
+    this.response = new ResponseStream(socket);
+    host.arm(this.patience, host.headersTimeoutMs);
+    socket.on('data', (chunk: Buffer) => this.onSocketData(chunk));
+    socket.on('end', () => this.onSocketEnd());
+    socket.on('drain', () => this.onSocketDrain());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.onSocketClose());
+  }
+
+  get length(): number | undefined {
+    return this.parser.head.bodyLength;
+  }
+
+  get requestBody(): Body | undefined {
+    return this.parser.head.hasBody ? this : undefined;
+  }
+
+  get requestPending(): boolean {
+    return this.parser.inBody;
+  }
+
+  // Socket.
+
+  private onSocketData(chunk: Buffer): void {
+    this.anyBytes = true;
+    if (this.tunnel !== undefined) this.tunnel.received(chunk, false);
+    else if (this.closing) this.linger(chunk.length);
+    else if (this.ahead !== undefined) this.readAhead(Buffer.concat([this.ahead, chunk]));
+    else this.feed(chunk);
+  }
+
+  private onSocketEnd(): void {
+    this.halfClosed = true;
+    if (this.tunnel !== undefined) this.tunnel.ended();
+    else if (this.exchange === undefined) this.close();
+    else if (this.parser.inBody) this.abortBody('The client closed the connection inside a request.');
+    else this.exchange.onHalfClosed();
+  }
+
+  private onSocketDrain(): void {
+    if (this.tunnel !== undefined) this.tunnel.drained();
+    else if (this.response.drained()) this.exchange?.onWritable();
+  }
+
+  private onSocketClose(): void {
+    this.closing = true;
+    this.host.disarm(this.patience);
+    this.tunnel?.closed();
+    const exchange = this.exchange;
+    if (exchange !== undefined) {
+      this.response.dead = true;
+      exchange.onClientGone();
+    }
+    this.host.release(this, this.patience, this.timer);
+  }
+
+  private outOfPatience(): void {
+    if (this.closing) this.socket.destroy();
+    else if (this.exchange !== undefined) {
+      const seconds = this.host.bodyTimeoutMs / 1000;
+      this.exchange.refuse('request-timeout', `No octet of the body came for ${seconds} s.`);
+    } else if (!this.anyBytes || this.parser.idle) this.close();
+    else this.onHeadError(HEAD_TOO_LATE);
+  }
+
+  // Reading.
+
+  /** Parses as far as the running exchange allows and keeps the rest. */
+  private feed(chunk: Buffer): void {
+    this.feeding = true;
+    let at = 0;
+    while (at < chunk.length && !this.isBlocked()) at = this.parser.execute(chunk, at);
+    this.feeding = false;
+    if (this.closing || this.tunnel !== undefined) {
+      if (at < chunk.length) this.tunnel?.received(chunk.subarray(at), false);
+      return;
+    }
+    if (at < chunk.length) this.readAhead(chunk.subarray(at));
+    else if (this.exchange === undefined) this.waitForHead();
+    this.response.flush();
+  }
+
+  private waitForHead(): void {
+    if (this.halfClosed) this.close();
+    else if (!this.parser.idle && !this.headBegun) {
+      // The time for a head runs from its first octet: the next does not push it back.
+      this.headBegun = true;
+      this.host.arm(this.patience, this.host.headersTimeoutMs);
+    }
+  }
+
+  private isBlocked(): boolean {
+    if (this.closing || this.tunnel !== undefined) return true;
+    if (this.exchange === undefined) return false;
+    return !this.parser.inBody || this.sink === undefined || this.bodyPaused;
+  }
+
+  private readAhead(rest: Buffer): void {
+    this.ahead = rest;
+    if (rest.length >= READ_AHEAD_BYTES || this.sink === undefined || this.bodyPaused) this.pauseSocket(rest);
+  }
+
+  /** While an answer is pending a small read-ahead keeps the socket flowing, so that a client that leaves is noticed. */
+  private pauseSocket(rest: Buffer): void {
+    if (this.paused || (rest.length < READ_AHEAD_BYTES && !this.parser.inBody)) return;
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  private goOn(): void {
+    const rest = this.ahead;
+    this.ahead = undefined;
+    if (this.paused && !this.closing) {
+      this.paused = false;
+      this.socket.resume();
+    }
+    if (rest !== undefined) this.feed(rest);
+  }
+
+  onHead(head: Http1RequestHead): void {
+    this.headBegun = false;
+    this.host.disarm(this.patience);
+    this.response.begin(head);
+    const exchange = this.host.begin(this, head);
+    this.exchange = exchange;
+    this.host.serve(exchange);
+  }
+
+  onHeadError(error: HeadError): void {
+    this.response.begin(undefined);
+    this.exchange = this.host.begin(this, undefined);
+    this.exchange.refuse(error.kind, error.detail);
+  }
+
+  onBodyError(): void {
+    const sink = this.sink;
+    this.sink = undefined;
+    const error = new GatewayError('bad-request', 'downstream', 'The body of the request is not valid.');
+    if (sink !== undefined) sink.onAbort(error);
+    else this.exchange?.fail(error);
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.sink === undefined) return;
+    if (this.sink.onData(chunk)) {
+      if (this.parser.inBody) this.host.arm(this.patience, this.host.bodyTimeoutMs);
+    } else if (this.parser.inBody) {
+      // The endpoint is slow, not the client: its patience is not tried.
+      this.bodyPaused = true;
+      this.host.disarm(this.patience);
+      if (!this.paused) {
+        this.paused = true;
+        this.socket.pause();
+      }
+    }
+  }
+
+  onEnd(trailers: Fields | undefined): void {
+    const sink = this.sink;
+    this.sink = undefined;
+    this.host.disarm(this.patience);
+    sink?.onEnd(trailers);
+  }
+
+  private abortBody(detail: string): void {
+    const sink = this.sink;
+    this.sink = undefined;
+    const error = new GatewayError('client-closed', 'downstream', detail);
+    if (sink !== undefined) sink.onAbort(error);
+    else this.exchange?.fail(error);
+  }
+
+  // The body of the running request.
+
+  pipe(sink: BodySink): void {
+    this.sink = sink;
+    this.host.arm(this.patience, this.host.bodyTimeoutMs);
+    if (!this.feeding) this.goOn();
+  }
+
+  resume(): void {
+    if (!this.bodyPaused) return;
+    this.bodyPaused = false;
+    this.host.arm(this.patience, this.host.bodyTimeoutMs);
+    if (!this.feeding) this.goOn();
+  }
+
+  abort(): void {
+    this.sink = undefined;
+  }
+
+  // The response.
+
+  writeInformational(status: number, phrase: string, fields: Fields): void {
+    this.response.informational(status, phrase, fields);
+  }
+
+  sendReply(head: ReplyHead, body: string): void {
+    this.response.head(head, this.mustClose());
+    this.response.text(body);
+    this.response.end(undefined);
+  }
+
+  writeHead(head: ReplyHead): void {
+    this.response.head(head, this.mustClose());
+  }
+
+  writeData(chunk: Uint8Array): boolean {
+    return this.response.data(chunk);
+  }
+
+  writeEnd(trailers: Fields | undefined): void {
+    this.response.end(trailers);
+  }
+
+  flush(): void {
+    this.response.flush();
+  }
+
+  cut(): void {
+    this.closing = true;
+    this.socket.destroy();
+  }
+
+  openTunnel(head: ReplyHead): TunnelEnd {
+    this.response.switchProtocols(head);
+    const tunnel = new SocketEnd(this.socket, this.ahead);
+    this.ahead = undefined;
+    this.tunnel = tunnel;
+    if (this.paused) {
+      this.paused = false;
+      this.socket.resume();
+    }
+    if (this.halfClosed) tunnel.ended();
+    return tunnel;
+  }
+
+  private mustClose(): boolean {
+    return this.parser.inBody || this.host.draining || this.closing;
+  }
+
+  done(): void {
+    this.exchange = undefined;
+    this.sink = undefined;
+    this.bodyPaused = false;
+    if (this.tunnel !== undefined || this.socket.destroyed) return;
+    if (this.response.closes || this.parser.inBody) {
+      this.response.flush();
+      this.close();
+      return;
+    }
+    if (!this.feeding) {
+      this.response.flush();
+      this.goOn();
+    }
+    if (this.exchange !== undefined || this.closing) return;
+    this.host.arm(this.patience, this.host.idleTimeoutMs);
+    if (!this.feeding) this.waitForHead();
+  }
+
+  // Closing.
+
+  /** No request is running: the connection may go. */
+  closeIfIdle(): void {
+    if (this.exchange === undefined && this.parser.idle && this.ahead === undefined) this.close();
+  }
+
+  /** Sends FIN, and reads on for a moment: a reset would destroy the answer on its way (RFC 9112 §9.6). */
+  close(): void {
+    if (this.socket.destroyed) return;
+    this.closing = true;
+    this.ahead = undefined;
+    this.socket.end();
+    if (this.halfClosed) return;
+    if (this.paused) {
+      this.paused = false;
+      this.socket.resume();
+    }
+    this.host.arm(this.patience, LINGER_MS);
+  }
+
+  private linger(bytes: number): void {
+    this.lingerLeft -= bytes;
+    if (this.lingerLeft < 0) this.socket.destroy();
+  }
+
+  destroy(): void {
+    if (this.exchange?.tunnel !== undefined) this.exchange.tunnel.destroy();
+    else this.socket.destroy();
+  }
+}

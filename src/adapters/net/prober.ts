@@ -1,0 +1,119 @@
+import http from 'node:http';
+import net from 'node:net';
+import type { EndpointAddress } from '../../upstream/endpoint-address.ts';
+import type { ProbeResult, Prober } from '../../upstream/prober.ts';
+import type { HealthCheckModel } from '../../upstream/upstream-model.ts';
+
+/** A check's answer is read this far, so that an endpoint need not see its answer cut off; then the connection closes. */
+const MAX_BODY_BYTES = 64 * 1024;
+
+type Settle = (ok: boolean, detail: string) => void;
+
+/**
+ * Makes active checks over sockets of their own, each on a fresh connection: what is asked is whether the endpoint still
+ * accepts one. `timeoutMs` bounds the whole check, name resolution and connect included.
+ */
+export class NetProber implements Prober {
+  probe(address: EndpointAddress, check: HealthCheckModel): Promise<ProbeResult> {
+    const startedMs = performance.now();
+    return new Promise((resolve) => {
+      let destroy = (): void => {};
+      const timer = setTimeout(() => {
+        settle(false, `timed out after ${check.timeoutMs} ms`);
+        destroy();
+      }, check.timeoutMs);
+      const settle: Settle = (ok, detail) => resolve({ ok, detail, durationMs: performance.now() - startedMs });
+      const closed = (): void => clearTimeout(timer);
+      try {
+        destroy =
+          check.type === 'tcp' ? connect(address, check, settle, closed) : request(address, check, settle, closed);
+      } catch (error) {
+        closed();
+        settle(false, messageOf(error));
+      }
+    });
+  }
+}
+
+/** Returns what ends it; `closed` is called when nothing of it is left. */
+function connect(address: EndpointAddress, check: HealthCheckModel, settle: Settle, closed: () => void): () => void {
+  const socket = net.connect(targetOf(address, check));
+  socket.on('connect', () => {
+    settle(true, 'connected');
+    socket.destroy();
+  });
+  socket.on('error', (error) => settle(false, messageOf(error)));
+  socket.on('close', closed);
+  return () => socket.destroy();
+}
+
+function request(address: EndpointAddress, check: HealthCheckModel, settle: Settle, closed: () => void): () => void {
+  const outgoing = http.request({
+    ...requestTargetOf(address, check),
+    agent: false,
+    method: 'GET',
+    path: check.path,
+    headers: {
+      'user-agent': 'headgate-health-check',
+      ...check.headers,
+      host: hostOf(address, check),
+      connection: 'close',
+    },
+  });
+  outgoing.on('response', (response) => {
+    judge(response, check, settle);
+    drain(response);
+  });
+  // An endpoint that switches protocols answered with a status like any other.
+  outgoing.on('upgrade', (response, socket) => {
+    judge(response, check, settle);
+    socket.destroy();
+  });
+  outgoing.on('error', (error) => settle(false, messageOf(error)));
+  outgoing.on('close', () => {
+    settle(false, 'closed without a response');
+    closed();
+  });
+  outgoing.end();
+  return () => outgoing.destroy();
+}
+
+function judge(response: http.IncomingMessage, check: HealthCheckModel, settle: Settle): void {
+  const status = response.statusCode ?? 0;
+  settle(
+    check.status.some(([from, to]) => status >= from && status <= to),
+    `status ${status}`,
+  );
+}
+
+function drain(response: http.IncomingMessage): void {
+  let bytes = 0;
+  response.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) response.destroy();
+  });
+  // The verdict is out; how the rest of the answer ends says nothing.
+  response.on('error', () => {});
+}
+
+function targetOf(address: EndpointAddress, check: HealthCheckModel): net.NetConnectOpts {
+  if (address.kind === 'unix') return { path: address.path };
+  return { host: address.host, port: check.port ?? address.port };
+}
+
+function requestTargetOf(address: EndpointAddress, check: HealthCheckModel): http.RequestOptions {
+  if (address.kind === 'unix') return { socketPath: address.path };
+  return { host: address.host, port: check.port ?? address.port };
+}
+
+function hostOf(address: EndpointAddress, check: HealthCheckModel): string {
+  if (check.host !== undefined) return check.host;
+  if (address.kind === 'unix' || check.port === undefined) return address.authority;
+  return `${net.isIPv6(address.host) ? `[${address.host}]` : address.host}:${check.port}`;
+}
+
+/** Node's errors name the call and the address; a failure to connect to several addresses has an empty message. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message || ((error as NodeJS.ErrnoException).code ?? error.name);
+}

@@ -1,0 +1,298 @@
+// Hot path: reads land in one buffer shared by all connections; nothing is allocated per read.
+import { connect, type Socket } from 'node:net';
+import { type FailureName, GatewayError } from '../../errors.ts';
+import { FieldCode } from '../../http/field-code.ts';
+import type { Fields } from '../../http/fields.ts';
+import type { OutgoingRequest } from '../../http/head.ts';
+import { latin1 } from '../../http/http1/octets.ts';
+import { type Http1ResponseHead, type ResponseEvents, ResponseParser } from '../../http/http1/response-parser.ts';
+import { lastChunkText, requestHeadText } from '../../http/http1/writer.ts';
+import type { ChannelOwner, ChannelReceiver, UpstreamChannel } from '../../upstream/channel.ts';
+import type { EndpointAddress } from '../../upstream/endpoint-address.ts';
+import { HIGH_WATER_BYTES, SocketEnd } from './socket-end.ts';
+
+const LIMITS = { maxHeaderBytes: 64 * 1024, maxHeaders: 256 };
+/** Read into by every connection in turn: what outlives a callback is copied. */
+const SHARED = Buffer.allocUnsafeSlow(64 * 1024);
+/** Of a response nobody wants, this much is read to keep the connection. */
+const DISCARD_BYTES = 64 * 1024;
+/** A small first chunk of a body is sent with its head, in one write. */
+const GATHER_BYTES = 16 * 1024;
+
+/** One HTTP/1.1 connection to an endpoint (`UpstreamChannel`). */
+export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
+  served = 0;
+  private readonly socket: Socket;
+  private readonly owner: ChannelOwner;
+  private readonly parser = new ResponseParser(this, LIMITS);
+  private receiver: ChannelReceiver | undefined = undefined;
+  private connected = false;
+  private closed = false;
+  /** The present request: is its body chunked, and is it sent whole? */
+  private chunked = false;
+  private requestSent = true;
+  private responded = false;
+  private responseEnded = true;
+  private idle = true;
+  private persistent = false;
+  private hintMs: number | undefined = undefined;
+  private discarding = -1;
+  private paused = false;
+  private wasFull = false;
+  private gathered = '';
+  private tunnel: SocketEnd | undefined = undefined;
+
+  constructor(address: EndpointAddress, owner: ChannelOwner) {
+    this.owner = owner;
+    const target = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+    const onread = { buffer: SHARED, callback: (bytes: number): boolean => this.onRead(bytes) };
+    this.socket = connect({ ...target, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, onread });
+    this.socket.on('connect', () => this.onConnect());
+    this.socket.on('drain', () => this.onDrain());
+    this.socket.on('end', () => this.onEndOfInput());
+    this.socket.on('error', (error: NodeJS.ErrnoException) => this.onGone(error.code ?? error.message));
+    this.socket.on('close', () => this.onGone('closed'));
+  }
+
+  // Socket.
+
+  private onConnect(): void {
+    if (this.closed) return;
+    this.connected = true;
+    this.owner.onConnected(this);
+  }
+
+  private onRead(bytes: number): boolean {
+    const chunk = bytes === SHARED.length ? SHARED : SHARED.subarray(0, bytes);
+    if (this.tunnel !== undefined) {
+      this.tunnel.received(chunk, true);
+      return true;
+    }
+    // Octets that nobody asked for would be somebody else's answer if they were given to the next client.
+    const end = this.parser.busy ? this.parser.execute(chunk) : 0;
+    if (end < chunk.length) this.onExtra(chunk.subarray(end));
+    else this.release();
+    this.receiver?.onReadEnd();
+    return !this.paused;
+  }
+
+  /** Octets behind a message: of a tunnel just opened, else the connection is of no more use. */
+  private onExtra(rest: Buffer): void {
+    if (this.tunnel !== undefined) (this.tunnel as SocketEnd).received(rest, true);
+    else this.shut();
+  }
+
+  private onDrain(): void {
+    if (this.tunnel !== undefined) this.tunnel.drained();
+    else if (this.wasFull) {
+      this.wasFull = false;
+      this.receiver?.onWritable();
+    }
+  }
+
+  private onEndOfInput(): void {
+    if (this.tunnel !== undefined) this.tunnel.ended();
+    else {
+      if (this.parser.busy) this.parser.finish();
+      this.onGone('closed');
+    }
+  }
+
+  private onGone(why: string): void {
+    if (this.tunnel !== undefined) {
+      this.tunnel.closed();
+      this.socket.destroy();
+      this.owner.onClosed(this);
+      return;
+    }
+    if (this.closed) return;
+    if (!this.connected) {
+      this.closed = true;
+      this.socket.destroy();
+      this.owner.onConnectFailed(
+        new GatewayError('connect-failed', 'upstream', `No connection to the endpoint (${why}).`),
+      );
+      return;
+    }
+    this.shut();
+    this.failReceiver('upstream-closed', 'The endpoint closed the connection before its response was whole.');
+  }
+
+  private failReceiver(kind: FailureName, detail: string): void {
+    const receiver = this.receiver;
+    this.receiver = undefined;
+    receiver?.onFailure(new GatewayError(kind, 'upstream', detail), this.responded);
+  }
+
+  /** The connect took too long. */
+  giveUp(): void {
+    if (this.connected || this.closed) return;
+    this.closed = true;
+    this.socket.destroy();
+    this.owner.onConnectFailed(
+      new GatewayError('connect-timeout', 'upstream', 'The endpoint did not accept a connection in time.'),
+    );
+  }
+
+  // The channel.
+
+  send(request: OutgoingRequest, receiver: ChannelReceiver): void {
+    this.receiver = receiver;
+    this.idle = false;
+    this.discarding = -1;
+    this.responded = false;
+    this.responseEnded = false;
+    this.chunked = request.hasBody && request.bodyLength === undefined;
+    this.requestSent = !request.hasBody;
+    this.parser.expect(request.method);
+    const text = requestHeadText(request);
+    if (!request.hasBody || request.expectsContinue) this.socket.write(text, 'latin1');
+    else {
+      this.gathered = text;
+      // What of the body is already here joins the head; without any the head goes alone.
+      process.nextTick(() => this.flush());
+    }
+  }
+
+  private flush(): void {
+    if (this.gathered.length === 0 || this.closed) return;
+    const text = this.gathered;
+    this.gathered = '';
+    this.socket.write(text, 'latin1');
+  }
+
+  writeData(chunk: Uint8Array): boolean {
+    if (this.closed || chunk.length === 0) return true;
+    if (this.chunked) this.gathered += `${chunk.length.toString(16)}\r\n`;
+    if (chunk.length <= GATHER_BYTES) {
+      this.gathered += latin1(chunk, 0, chunk.length);
+      if (this.chunked) this.gathered += '\r\n';
+      this.flush();
+    } else {
+      this.flush();
+      this.socket.write(chunk);
+      if (this.chunked) this.gathered = '\r\n';
+    }
+    this.wasFull = this.socket.writableLength > HIGH_WATER_BYTES;
+    return !this.wasFull;
+  }
+
+  writeEnd(trailers: Fields | undefined): void {
+    if (this.chunked) this.gathered += lastChunkText(trailers);
+    this.flush();
+    this.requestSent = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.socket.resume();
+  }
+
+  discard(): void {
+    this.receiver = undefined;
+    if (!this.requestSent || !this.persistent) this.shut();
+    else {
+      this.discarding = DISCARD_BYTES;
+      this.resume();
+    }
+  }
+
+  close(): void {
+    this.receiver = undefined;
+    this.shut();
+  }
+
+  private shut(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.socket.destroy();
+    this.owner.onClosed(this);
+  }
+
+  // The response.
+
+  onInformational(head: Http1ResponseHead): void {
+    this.responded = true;
+    this.receiver?.onInformational(head);
+  }
+
+  onHead(head: Http1ResponseHead): void {
+    this.responded = true;
+    this.persistent = isPersistent(head);
+    this.hintMs = keepAliveHintMs(head);
+    if (head.status === 101) {
+      this.switchProtocols(head);
+      return;
+    }
+    this.receiver?.onResponse(head, head.bodyLength);
+  }
+
+  private switchProtocols(head: Http1ResponseHead): void {
+    const receiver = this.receiver;
+    this.receiver = undefined;
+    this.tunnel = new SocketEnd(this.socket, undefined);
+    receiver?.onTunnel(head, this.tunnel);
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.discarding >= 0) {
+      this.discarding -= chunk.length;
+      if (this.discarding < 0) this.shut();
+    } else if (this.receiver?.onData(chunk) === false && !this.paused) {
+      this.paused = true;
+      this.socket.pause();
+    }
+  }
+
+  onEnd(trailers: Fields | undefined): void {
+    this.responseEnded = true;
+    const receiver = this.receiver;
+    this.receiver = undefined;
+    receiver?.onEnd(trailers);
+    // An answer before the request was whole: the rest of it is not wanted here.
+    if (!this.requestSent) this.shut();
+  }
+
+  onError(detail: string): void {
+    if (this.closed) return;
+    this.shut();
+    this.failReceiver('upstream-protocol', detail);
+  }
+
+  /**
+   * Gives the connection back once request and response are done. Not before the whole read was looked at: its next
+   * request must not be answered by what was already there.
+   */
+  private release(): void {
+    if (this.idle || !this.requestSent || !this.responseEnded || this.closed) return;
+    if (!this.persistent) {
+      this.shut();
+      return;
+    }
+    this.idle = true;
+    this.served++;
+    if (this.paused) this.resume();
+    this.owner.onIdle(this, this.hintMs);
+  }
+}
+
+function isPersistent(head: Http1ResponseHead): boolean {
+  if (head.options.close || head.framing === 'until-close') return false;
+  return !head.http10 || head.options.keepAlive;
+}
+
+let lastHint = '';
+let lastHintMs: number | undefined;
+
+/** `Keep-Alive: timeout=5` in milliseconds. An endpoint says the same thing every time: the last answer is kept. */
+function keepAliveHintMs(head: Http1ResponseHead): number | undefined {
+  if (!head.has(FieldCode.keepAlive)) return undefined;
+  const text = head.joined(FieldCode.keepAlive) as string;
+  if (text !== lastHint) {
+    lastHint = text;
+    const match = /(?:^|[,\s])timeout=(\d{1,6})(?:$|[,\s])/i.exec(text);
+    lastHintMs = match === null ? undefined : Number(match[1]) * 1000;
+  }
+  return lastHintMs;
+}

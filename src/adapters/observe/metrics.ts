@@ -1,0 +1,138 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Metrics } from '../../ports.ts';
+import { FINE_BUCKETS, Histogram } from './histogram.ts';
+import {
+  EndpointHandle,
+  LIMIT_MODES,
+  LIMIT_OUTCOMES,
+  LimitHandle,
+  ListenerHandle,
+  RouteHandle,
+  StoreHandle,
+  UpstreamHandle,
+} from './metric-handles.ts';
+import { type LimitFamily, type MetricsState, renderMetrics } from './metrics-text.ts';
+import { processMetricsText } from './process-metrics.ts';
+
+export interface PrometheusMetricsOptions {
+  /** Label of `headgate_build_info`. */
+  readonly version: string;
+  readonly clock: Clock;
+  /** Log lines lost because nobody read them fast enough, since the start. */
+  readonly droppedLogLines?: () => number;
+}
+
+/**
+ * The gateway's metrics: handles of plain numbers on the hot path, Prometheus text when asked. A handle lives as long
+ * as the gateway, so that counters survive reloads; only endpoints are forgotten, for discovery may bring ever new ones.
+ */
+export class PrometheusMetrics implements Metrics {
+  readonly #options: PrometheusMetricsOptions;
+  readonly #state: MetricsState = {
+    routes: new Map(),
+    upstreams: new Map(),
+    limits: new Map(),
+    listeners: new Map(),
+    store: undefined,
+    fleetSize: 1,
+    untrustedForwarded: 0,
+    configHash: undefined,
+    lastReloadOk: false,
+    lastReloadS: 0,
+    reloads: { success: 0, failure: 0 },
+  };
+
+  constructor(options: PrometheusMetricsOptions) {
+    this.#options = options;
+  }
+
+  route(route: string): RouteHandle {
+    return obtain(this.#state.routes, route, () => new RouteHandle());
+  }
+
+  upstream(upstream: string): UpstreamHandle {
+    return obtain(this.#state.upstreams, upstream, () => new UpstreamHandle());
+  }
+
+  endpoint(upstream: string, endpoint: string): EndpointHandle {
+    return obtain(this.upstream(upstream).endpoints, endpoint, () => new EndpointHandle());
+  }
+
+  forgetEndpoint(upstream: string, endpoint: string): void {
+    this.#state.upstreams.get(upstream)?.endpoints.delete(endpoint);
+  }
+
+  limit(limit: string, route: string): LimitHandle {
+    const family = this.#limitFamily(limit);
+    return obtain(family.routes, route, () => new LimitHandle(family.durations));
+  }
+
+  store(): StoreHandle {
+    this.#state.store ??= new StoreHandle();
+    return this.#state.store;
+  }
+
+  listener(address: string): ListenerHandle {
+    return obtain(this.#state.listeners, address, () => new ListenerHandle());
+  }
+
+  fleetSize(size: number): void {
+    this.#state.fleetSize = size;
+  }
+
+  untrustedForwarded(): void {
+    this.#state.untrustedForwarded++;
+  }
+
+  /** The first success is the start: it sets the gauges and is no reload. */
+  configLoaded(outcome: 'success' | 'failure', hash: string | undefined): void {
+    const isStart = this.#state.configHash === undefined && outcome === 'success';
+    if (!isStart) this.#state.reloads[outcome]++;
+    this.#state.lastReloadOk = outcome === 'success';
+    if (outcome === 'failure') return;
+    this.#state.configHash = hash ?? '';
+    this.#state.lastReloadS = this.#options.clock.wallUs() / 1_000_000;
+  }
+
+  /** What one limit decided since the start, over all its routes: for the admin API. */
+  limitTotals(limit: string): { allowed: number; denied: number; shadowDenied: number; failed: number } {
+    const sums = LIMIT_OUTCOMES.map(() => 0);
+    for (const handle of this.#state.limits.get(limit)?.routes.values() ?? []) {
+      handle.decisions.forEach((count, index) => {
+        sums[Math.trunc(index / LIMIT_MODES.length)]! += count;
+      });
+    }
+    const [allowed = 0, denied = 0, shadowDenied = 0, warned = 0, failed = 0] = sums;
+    return { allowed: allowed + warned, denied, shadowDenied, failed };
+  }
+
+  /** Mean seconds of a store command since the start; undefined before the first. */
+  storeLatencyS(): number | undefined {
+    if (this.#state.store === undefined) return undefined;
+    const count = this.#state.store.commands.counts.reduce((sum, each) => sum + each, 0);
+    return count === 0 ? undefined : this.#state.store.commands.sum / count;
+  }
+
+  /** Prometheus text 0.0.4 of everything, the process's own metrics included. */
+  async text(): Promise<string> {
+    return this.gatewayText() + (await processMetricsText());
+  }
+
+  /** The same without `process_*` and `nodejs_*`. */
+  gatewayText(): string {
+    return renderMetrics(this.#state, this.#options.version, this.#options.droppedLogLines?.());
+  }
+
+  #limitFamily(limit: string): LimitFamily {
+    return obtain(this.#state.limits, limit, () => ({ durations: new Histogram(FINE_BUCKETS), routes: new Map() }));
+  }
+}
+
+function obtain<T>(map: Map<string, T>, key: string, make: () => T): T {
+  let found = map.get(key);
+  if (found === undefined) {
+    found = make();
+    map.set(key, found);
+  }
+  return found;
+}

@@ -1,0 +1,55 @@
+import type { Secrets } from './interpolate.ts';
+import { type ConfigPath, pathKey } from './issue.ts';
+import type { Config } from './schema.ts';
+
+const HIDDEN = '***';
+const SECRET_HEADER = /^(proxy-)?authorization$|^(set-)?cookie$|token|secret|password|api-?key/i;
+
+/** A copy of a configuration for people to see: passwords, tokens, keys and what came from secret sources are hidden. */
+export function redact(config: Config, secrets: Secrets = new Map()): Config {
+  return hide(config, [], secrets) as Config;
+}
+
+/** Whether the schema says of a place that it holds a secret: its value stands in no message. */
+export function isSecretPlace(path: ConfigPath): boolean {
+  return isWhollySecret(path) || isStoreUrl(path);
+}
+
+function isWhollySecret(path: ConfigPath): boolean {
+  const [first, second, , fourth] = path;
+  if (path.length === 1) return first === 'secret';
+  if (path.length === 4 && first === 'admin' && second === 'tokens') return fourth === 'token';
+  // The name of a header stands last, or before the place in a list of values.
+  const at = path.findLastIndex((part) => typeof part === 'string');
+  const isHeader = path.slice(0, at).some((part) => part === 'headers');
+  return isHeader && SECRET_HEADER.test(String(path[at]));
+}
+
+function isStoreUrl(path: ConfigPath): boolean {
+  return path[0] === 'store' && (path.length === 1 || (path.length === 2 && path[1] === 'url'));
+}
+
+function hide(value: unknown, path: ConfigPath, secrets: Secrets): unknown {
+  if (Array.isArray(value)) return value.map((item, index) => hide(item, [...path, index], secrets));
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(
+      Object.entries(value).map(([name, item]) => [name, hide(item, [...path, name], secrets)]),
+    );
+  }
+  if (value === undefined || typeof value === 'boolean') return value;
+  return hideScalar(value as string | number, path, secrets);
+}
+
+function hideScalar(value: string | number, path: ConfigPath, secrets: Secrets): unknown {
+  if (isWhollySecret(path)) return HIDDEN;
+  const parts = secrets.get(pathKey(path)) ?? [];
+  let text = String(value);
+  for (const part of parts) text = text.replaceAll(part, HIDDEN);
+  if (isStoreUrl(path)) text = withoutPassword(text);
+  return text === String(value) ? value : text;
+}
+
+/** A URL with its password hidden; the user name stays. */
+export function withoutPassword(url: string): string {
+  return url.replace(/^([a-z]+:\/\/[^/?#]*?):[^/?#]*@/i, `$1:${HIDDEN}@`);
+}

@@ -1,0 +1,86 @@
+import type { AdminSource } from '../admin/admin-source.ts';
+import type { ConfigView, FleetView, LimitView, ReloadView, RouteView, UpstreamView } from '../admin/api-types.ts';
+import { limitView, routeViews } from '../admin/views.ts';
+import type { SnapshotModel } from '../config/snapshot.ts';
+import type { LimitStore } from '../limits/limit-store.ts';
+import type { Limiter } from '../limits/limiter.ts';
+import type { LogLevel } from '../ports.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+
+/** The parts of a running gateway that its admin API shows. */
+export interface AdminParts {
+  readonly instanceId: string;
+  readonly version: string;
+  readonly limiter: Limiter;
+  readonly store: LimitStore;
+  readonly upstreams: Upstreams;
+  isReady(): boolean;
+  model(): SnapshotModel;
+  /** The configuration in force, secrets hidden. */
+  printable(): unknown;
+  metricsText(): Promise<string>;
+  reload(): Promise<ReloadView>;
+  setLogLevel(level: LogLevel): void;
+}
+
+/** What the admin server asks, answered from the parts of the gateway. */
+export class GatewayAdmin implements AdminSource {
+  private readonly parts: AdminParts;
+
+  constructor(parts: AdminParts) {
+    this.parts = parts;
+  }
+
+  ready(): boolean {
+    return this.parts.isReady();
+  }
+
+  config(): ConfigView {
+    return { hash: this.parts.model().hash, config: this.parts.printable() };
+  }
+
+  routes(): readonly RouteView[] {
+    return routeViews(this.parts.model());
+  }
+
+  upstreams(): readonly UpstreamView[] {
+    return this.parts.upstreams.views();
+  }
+
+  limits(): readonly LimitView[] {
+    const { limits } = this.parts.model();
+    return this.parts.limiter.view(limits.values()).map((figures) => {
+      const limit = limits.get(figures.name);
+      if (limit === undefined) throw new TypeError(`no limit ${figures.name}`);
+      return limitView(limit, {
+        mode: figures.mode,
+        allowed: figures.allowed,
+        denied: limit.shadow ? 0 : figures.refused,
+        shadowDenied: limit.shadow ? figures.refused : 0,
+        storeLatencyMs: figures.storeLatencyMs ?? null,
+      });
+    });
+  }
+
+  fleet(): FleetView {
+    const { store, instanceId, version } = this.parts;
+    const model = this.parts.model();
+    return {
+      size: store.fleetSize,
+      store: { kind: model.store.kind, up: store.available },
+      instances: [{ id: instanceId, version, configHash: model.hash, self: true }],
+    };
+  }
+
+  metricsText(): Promise<string> {
+    return this.parts.metricsText();
+  }
+
+  reload(): Promise<ReloadView> {
+    return this.parts.reload();
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.parts.setLogLevel(level);
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Small integers for the fields the data plane treats specially, so that a head is classified while it is scanned and a
+ * set of fields is a bit mask. 0 is any other field.
+ */
+export const FieldCode = {
+  other: 0,
+  connection: 1,
+  keepAlive: 2,
+  proxyConnection: 3,
+  te: 4,
+  transferEncoding: 5,
+  upgrade: 6,
+  http2Settings: 7,
+  proxyAuthorization: 8,
+  contentLength: 9,
+  host: 10,
+  expect: 11,
+  xForwardedFor: 12,
+  xForwardedProto: 13,
+  xForwardedHost: 14,
+  forwarded: 15,
+  xRealIp: 16,
+  xRequestId: 17,
+  via: 18,
+  maxForwards: 19,
+  trailer: 20,
+  date: 21,
+  rateLimit: 22,
+  rateLimitPolicy: 23,
+  /** `Content_Length`, `Transfer_Encoding`: a back end may read them as the real ones. */
+  framingLookalike: 24,
+  /** `X_Forwarded_For` and others that shadow a field this gateway sets. */
+  forwardingLookalike: 25,
+} as const;
+
+const CODES = new Map<string, number>([
+  ['connection', FieldCode.connection],
+  ['keep-alive', FieldCode.keepAlive],
+  ['proxy-connection', FieldCode.proxyConnection],
+  ['te', FieldCode.te],
+  ['transfer-encoding', FieldCode.transferEncoding],
+  ['upgrade', FieldCode.upgrade],
+  ['http2-settings', FieldCode.http2Settings],
+  ['proxy-authorization', FieldCode.proxyAuthorization],
+  ['content-length', FieldCode.contentLength],
+  ['host', FieldCode.host],
+  ['expect', FieldCode.expect],
+  ['x-forwarded-for', FieldCode.xForwardedFor],
+  ['x-forwarded-proto', FieldCode.xForwardedProto],
+  ['x-forwarded-host', FieldCode.xForwardedHost],
+  ['forwarded', FieldCode.forwarded],
+  ['x-real-ip', FieldCode.xRealIp],
+  ['x-request-id', FieldCode.xRequestId],
+  ['via', FieldCode.via],
+  ['max-forwards', FieldCode.maxForwards],
+  ['trailer', FieldCode.trailer],
+  ['date', FieldCode.date],
+  ['ratelimit', FieldCode.rateLimit],
+  ['ratelimit-policy', FieldCode.rateLimitPolicy],
+  ['content_length', FieldCode.framingLookalike],
+  ['transfer_encoding', FieldCode.framingLookalike],
+]);
+for (const name of ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip', 'x-request-id']) {
+  for (const lookalike of lookalikesOf(name)) CODES.set(lookalike, FieldCode.forwardingLookalike);
+}
+
+/** Every spelling of `name` with at least one `-` written as `_`. */
+function lookalikesOf(name: string): string[] {
+  const spellings = name.split('-').reduce<string[]>((all, part, index) => {
+    if (index === 0) return [part];
+    return all.flatMap((prefix) => [`${prefix}-${part}`, `${prefix}_${part}`]);
+  }, []);
+  return spellings.filter((spelling) => spelling.includes('_'));
+}
+
+/** Lengths × first letters that occur among the special names: nearly every ordinary field is told by this table alone. */
+const MAY_BE_SPECIAL = new Uint8Array(32 * 32);
+for (const name of CODES.keys()) MAY_BE_SPECIAL[name.length * 32 + (name.charCodeAt(0) & 31)] = 1;
+
+/** The code of the field name in `raw[start, end)`. */
+export function fieldCodeAt(raw: string, start: number, end: number): number {
+  const length = end - start;
+  if (length > 31 || MAY_BE_SPECIAL[length * 32 + (raw.charCodeAt(start) & 31)] === 0) return FieldCode.other;
+  return CODES.get(raw.slice(start, end).toLowerCase()) ?? FieldCode.other;
+}
+
+/** The code of a lower-case name. */
+export function fieldCodeOf(name: string): number {
+  return CODES.get(name) ?? FieldCode.other;
+}
+
+export function maskOf(...codes: number[]): number {
+  return codes.reduce((mask, code) => mask | (1 << code), 0);
+}
+
+/** Fields that belong to one connection (RFC 9110 §7.6.1), dropped both ways; the codec writes its own. */
+export const HOP_BY_HOP = maskOf(
+  FieldCode.connection,
+  FieldCode.keepAlive,
+  FieldCode.proxyConnection,
+  FieldCode.te,
+  FieldCode.transferEncoding,
+  FieldCode.upgrade,
+  FieldCode.http2Settings,
+  FieldCode.proxyAuthorization,
+);
+
+/** Fields that a trailer section may not carry: framing, routing, authentication, identity (RFC 9110 §6.5.1). */
+export const FORBIDDEN_IN_TRAILERS = new Set([
+  'authorization',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  'cookie',
+  'expect',
+  'forwarded',
+  'host',
+  'keep-alive',
+  'max-forwards',
+  'proxy-authorization',
+  'proxy-connection',
+  'set-cookie',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'x-request-id',
+]);

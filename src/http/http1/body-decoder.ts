@@ -1,0 +1,210 @@
+// Hot path for bodies: chunk bytes are passed on as views, never copied here.
+
+import { FORBIDDEN_IN_TRAILERS } from '../field-code.ts';
+import type { Fields } from '../fields.ts';
+import { ListFields } from '../fields.ts';
+import { CR, FIELD_VALUE, LF } from './chars.ts';
+import type { Framing } from './framing.ts';
+import { RawFields } from './raw-fields.ts';
+
+export interface BodyEvents {
+  onData(chunk: Uint8Array): void;
+  onEnd(trailers: Fields | undefined): void;
+}
+
+const DONE = 0;
+const LENGTH = 1;
+const UNTIL_CLOSE = 2;
+const SIZE = 3;
+const SIZE_LF = 4;
+const DATA = 5;
+const DATA_CR = 6;
+const DATA_LF = 7;
+const TRAILERS = 8;
+
+/** Significant hex digits of a chunk size: 13 are 2^52, which a double still counts exactly. */
+const MAX_SIZE_DIGITS = 13;
+/** Octets of one chunk-size line with its extensions, which are read and dropped. */
+const MAX_SIZE_LINE = 4096;
+const MAX_TRAILERS = 64;
+
+/**
+ * Finds the end of one body (RFC 9112 §6, §7): fixed length, chunked or until the connection closes.
+ * Chunk lines end in CRLF, nothing else: the leniency of RFC 9112 §2.2 for a bare LF does not cover them.
+ */
+export class BodyDecoder {
+  private state = DONE;
+  private left = 0;
+  private digits = 0;
+  private sizeLine = 0;
+  /** Where in a chunk extension the reader is: 0 = before any, 1 = inside one, 2 = in a quoted string, 3 = after `\`, 4 = blanks before `;`. */
+  private extension = 0;
+  private trailerText = '';
+  private readonly maxTrailerBytes: number;
+
+  constructor(maxTrailerBytes: number) {
+    this.maxTrailerBytes = maxTrailerBytes;
+  }
+
+  get done(): boolean {
+    return this.state === DONE;
+  }
+
+  start(framing: Framing): void {
+    if (framing === 'chunked') {
+      this.state = SIZE;
+      this.resetSize();
+    } else if (framing === 'until-close') {
+      this.state = UNTIL_CLOSE;
+    } else {
+      this.left = framing;
+      this.state = framing === 0 ? DONE : LENGTH;
+    }
+  }
+
+  private resetSize(): void {
+    this.left = 0;
+    this.digits = 0;
+    this.sizeLine = 0;
+    this.extension = 0;
+  }
+
+  /**
+   * Decodes octets of `chunk` from `at`. Returns the offset behind what belongs to the body, or -1 when the body is
+   * malformed, which ends the message as incomplete.
+   */
+  decode(chunk: Uint8Array, at: number, events: BodyEvents): number {
+    while (at < chunk.length && this.state !== DONE) {
+      if (this.state === LENGTH || this.state === DATA) at = this.passData(chunk, at, events);
+      else if (this.state === UNTIL_CLOSE) {
+        events.onData(at === 0 ? chunk : chunk.subarray(at));
+        return chunk.length;
+      } else if (this.state === TRAILERS) at = this.readTrailers(chunk, at, events);
+      else if (this.readChunkLine(chunk[at] as number)) at++;
+      else return -1;
+      if (at < 0) return -1;
+    }
+    return at;
+  }
+
+  /** The connection ended. True when that is how this body was to end. */
+  finish(events: BodyEvents): boolean {
+    if (this.state !== UNTIL_CLOSE) return this.state === DONE;
+    this.state = DONE;
+    events.onEnd(undefined);
+    return true;
+  }
+
+  private passData(chunk: Uint8Array, at: number, events: BodyEvents): number {
+    const end = Math.min(chunk.length, at + this.left);
+    this.left -= end - at;
+    const wasLength = this.state === LENGTH;
+    if (this.left === 0) this.state = wasLength ? DONE : DATA_CR;
+    events.onData(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
+    if (wasLength && this.left === 0) events.onEnd(undefined);
+    return end;
+  }
+
+  /** One octet of a chunk-size line or of the CRLF behind chunk data; false when it may not stand there. */
+  private readChunkLine(code: number): boolean {
+    switch (this.state) {
+      case SIZE:
+        return this.readSize(code);
+      case SIZE_LF:
+        if (code !== LF) return false;
+        this.state = this.left === 0 ? TRAILERS : DATA;
+        this.trailerText = '';
+        return true;
+      case DATA_CR:
+        this.state = DATA_LF;
+        return code === CR;
+      default:
+        this.state = SIZE;
+        this.resetSize();
+        return code === LF;
+    }
+  }
+
+  private readSize(code: number): boolean {
+    if (++this.sizeLine > MAX_SIZE_LINE) return false;
+    if (this.extension !== 0) return this.readExtension(code);
+    const digit = hexDigit(code);
+    if (digit >= 0) {
+      if (this.digits === 0 && digit === 0) {
+        // Leading zeros do not count towards the significant digits, but one digit there must be.
+        this.digits = -1;
+        return true;
+      }
+      if (this.digits < 0 && digit === 0) return true;
+      this.digits = this.digits < 0 ? 1 : this.digits + 1;
+      this.left = this.left * 16 + digit;
+      return this.digits <= MAX_SIZE_DIGITS;
+    }
+    if (this.digits === 0) return false;
+    if (code === CR) {
+      this.state = SIZE_LF;
+      return true;
+    }
+    this.extension = code === 59 ? 1 : 4;
+    return code === 59 || code === 32 || code === 9;
+  }
+
+  /** Chunk extensions (RFC 9112 §7.1.1): a quoted string may hold `;` and `"`, but no CR or LF. */
+  private readExtension(code: number): boolean {
+    if (this.extension === 3) {
+      this.extension = 2;
+      return FIELD_VALUE[code] === 1;
+    }
+    if (this.extension === 2) {
+      if (code === 34) this.extension = 1;
+      else if (code === 92) this.extension = 3;
+      return FIELD_VALUE[code] === 1;
+    }
+    if (this.extension === 4) {
+      // Blanks behind the size are only allowed before an extension.
+      if (code === 59) this.extension = 1;
+      return code === 59 || code === 32 || code === 9;
+    }
+    if (code === CR) {
+      this.state = SIZE_LF;
+      return true;
+    }
+    if (code === 34) this.extension = 2;
+    return FIELD_VALUE[code] === 1;
+  }
+
+  private readTrailers(chunk: Uint8Array, at: number, events: BodyEvents): number {
+    // Trailers are rare and small: octet by octet, so that nothing behind the empty line is taken.
+    while (at < chunk.length) {
+      this.trailerText += String.fromCharCode(chunk[at++] as number);
+      if (this.trailerText.length > this.maxTrailerBytes) return -1;
+      if (this.trailerText === '\r\n' || this.trailerText.endsWith('\r\n\r\n')) return this.endTrailers(at, events);
+    }
+    return at;
+  }
+
+  private endTrailers(at: number, events: BodyEvents): number {
+    const text = this.trailerText;
+    this.trailerText = '';
+    if (text === '\r\n') {
+      this.state = DONE;
+      events.onEnd(undefined);
+      return at;
+    }
+    const fields = new RawFields();
+    if (fields.scan(text, 0, MAX_TRAILERS) !== undefined) return -1;
+    const kept: [string, string][] = [];
+    fields.each((name, value) => {
+      if (!FORBIDDEN_IN_TRAILERS.has(name)) kept.push([name, value]);
+    });
+    this.state = DONE;
+    events.onEnd(kept.length === 0 ? undefined : new ListFields(kept));
+    return at;
+  }
+}
+
+function hexDigit(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  const letter = code | 32;
+  return letter >= 97 && letter <= 102 ? letter - 87 : -1;
+}

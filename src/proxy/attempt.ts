@@ -1,0 +1,154 @@
+// Hot path: one object per attempt.
+import type { AttemptFailure } from '../core/retry/safety.ts';
+import type { GatewayError } from '../errors.ts';
+import type { Fields } from '../http/fields.ts';
+import type { ResponseHead } from '../http/head.ts';
+import type { ChannelReceiver, TunnelEnd, UpstreamChannel } from '../upstream/channel.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import type { EndpointPool, PoolWaiter } from '../upstream/pool.ts';
+import type { AttemptOutcome, Upstream } from '../upstream/upstream.ts';
+import type { Exchange } from './exchange.ts';
+import { attemptFailed, attemptResponded, attemptTunnelled } from './forward.ts';
+import { outgoingRequest } from './outgoing.ts';
+
+/** One try of a request on one endpoint: takes a connection, sends the request, hands on what comes back. */
+export class Attempt implements PoolWaiter, ChannelReceiver {
+  readonly exchange: Exchange;
+  readonly upstream: Upstream;
+  readonly endpoint: Endpoint;
+  readonly startedMs: number;
+  /** Whether octets of the request may have reached the endpoint. */
+  sent = false;
+  /** Whether the connection had served requests before. */
+  reused = false;
+  private readonly pool: EndpointPool;
+  private channel: UpstreamChannel | undefined = undefined;
+  private settled = false;
+  private over = false;
+
+  constructor(exchange: Exchange, upstream: Upstream, endpoint: Endpoint) {
+    this.exchange = exchange;
+    this.upstream = upstream;
+    this.endpoint = endpoint;
+    this.pool = exchange.context.poolOf(upstream, endpoint);
+    this.startedMs = exchange.context.clock.nowMs();
+  }
+
+  start(fresh: boolean): void {
+    this.upstream.begin(this.endpoint);
+    this.pool.acquire(this, fresh);
+  }
+
+  onChannel(channel: UpstreamChannel): void {
+    const { exchange } = this;
+    this.channel = channel;
+    this.reused = channel.served > 0;
+    if (!this.reused) exchange.connectMs = exchange.context.clock.nowMs() - this.startedMs;
+    this.sent = true;
+    channel.send(outgoingRequest(exchange, this.upstream, this.endpoint), this);
+    if (!this.over) exchange.body?.attach(channel);
+  }
+
+  onNoChannel(error: GatewayError): void {
+    this.failed(error, error.kind === 'overloaded' ? 'neutral' : 'connect', 'connect');
+  }
+
+  onInformational(head: ResponseHead): void {
+    const { downstream, head: request } = this.exchange;
+    if (request.version === 'HTTP/1.0' || (head.status === 100 && !request.expectsContinue)) return;
+    downstream.writeInformational(head.status, head.reasonPhrase, head);
+  }
+
+  onResponse(head: ResponseHead, bodyLength: number | undefined): void {
+    attemptResponded(this, head, bodyLength);
+  }
+
+  onData(chunk: Uint8Array): boolean {
+    return this.over || this.exchange.forwardData(chunk);
+  }
+
+  onEnd(trailers: Fields | undefined): void {
+    if (this.over) return;
+    this.over = true;
+    const { exchange } = this;
+    exchange.upstreamEndMs = exchange.context.clock.nowMs();
+    exchange.attempt = undefined;
+    exchange.body?.drop();
+    this.settle('neutral');
+    exchange.forwardEnd(trailers);
+  }
+
+  onReadEnd(): void {
+    if (!this.over) this.exchange.onUpstreamRead();
+  }
+
+  onWritable(): void {
+    this.exchange.body?.onWritable();
+  }
+
+  onTunnel(head: ResponseHead, end: TunnelEnd): void {
+    attemptTunnelled(this, head, end);
+  }
+
+  onFailure(error: GatewayError, responded: boolean): void {
+    const outcome = error.kind === 'upstream-closed' || error.kind === 'upstream-protocol' ? 'reset' : 'timeout';
+    // A kept connection that dies before it answers is a race with the endpoint's idle timeout, and nobody's fault.
+    const blamed = !(this.reused && error.kind === 'upstream-closed' && !responded);
+    this.failed(error, blamed ? outcome : 'neutral', error.kind === 'upstream-protocol' ? 'protocol' : 'reset');
+  }
+
+  /** No response head came in time. */
+  timedOut(error: GatewayError): void {
+    this.channel?.close();
+    this.failed(error, 'timeout', 'timeout');
+  }
+
+  /** The response is not wanted: another attempt is made. The connection lives on where that is cheap. */
+  discard(outcome: AttemptOutcome): void {
+    this.over = true;
+    this.settle(outcome);
+    this.exchange.body?.detach();
+    this.channel?.discard();
+  }
+
+  /** The client is gone, or the request was answered otherwise: the endpoint is neither praised nor blamed. */
+  abandon(): void {
+    if (this.over) return;
+    this.over = true;
+    this.settle('neutral');
+    if (this.channel === undefined) this.pool.withdraw(this);
+    else this.channel.close();
+  }
+
+  /** The tunnel that this attempt became is closed. */
+  abandonTunnel(): void {
+    this.over = true;
+    this.settle('neutral');
+  }
+
+  resume(): void {
+    this.channel?.resume();
+  }
+
+  /** Reports the response head to the endpoint's health, before the body has come. */
+  reportHead(status: number): void {
+    const latencyMs = this.exchange.context.clock.nowMs() - this.startedMs;
+    const outcome = status === 502 || status === 503 || status === 504 ? status : 'success';
+    this.upstream.report(this.endpoint, outcome, latencyMs);
+    this.endpoint.metrics.finished(status, latencyMs / 1000);
+  }
+
+  private failed(error: GatewayError, outcome: AttemptOutcome, failure: AttemptFailure): void {
+    if (this.over) return;
+    this.over = true;
+    this.settle(outcome);
+    this.exchange.body?.detach();
+    attemptFailed(this, error, failure);
+  }
+
+  private settle(outcome: AttemptOutcome): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.upstream.end(this.endpoint, outcome);
+  }
+}

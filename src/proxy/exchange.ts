@@ -1,0 +1,455 @@
+// Hot path: one object per request; what is optional is worked out when somebody asks for it.
+import { pathParam, type RouteHit } from '../core/route/match.ts';
+import { queryParameter } from '../core/route/query.ts';
+import type { RouteConditions } from '../core/route/route-match.ts';
+import { FAILURES, type FailureName, GatewayError, type Reason } from '../errors.ts';
+import { FieldCode, maskOf } from '../http/field-code.ts';
+import { type Fields, ListFields } from '../http/fields.ts';
+import { responseVia } from '../http/forwarding.ts';
+import type { FlatFields, ProtocolVersion, ReplyHead, RequestHead, ResponseHead } from '../http/head.ts';
+import { type ProblemOptions, problemReply, type Reply } from '../http/problem.ts';
+import { reasonPhrase } from '../http/reason-phrases.ts';
+import type { LimitSubject } from '../limits/limit-subject.ts';
+import type { LimitVerdict } from '../limits/limit-verdict.ts';
+import type { ExchangeRecord, LimitEntry } from '../ports.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import type { Attempt } from './attempt.ts';
+import type { ProxyContext } from './context.ts';
+import type { Downstream } from './downstream.ts';
+import type { ResponseHook } from './hooks.ts';
+import { bodyLimitDetail } from './pipeline.ts';
+import type { RequestBody, RequestBodyOwner } from './request-body.ts';
+import type { Route, Snapshot } from './snapshot.ts';
+import type { Tunnel } from './tunnel.ts';
+
+const NO_FIELDS = new ListFields();
+/** A client that has closed its side is waited for this long. */
+const HALF_CLOSED_MS = 5000;
+/** Fields of a response that the gateway writes itself. */
+const REPLACED_IN_RESPONSE = maskOf(FieldCode.via, FieldCode.xRequestId);
+
+interface HeldBody {
+  readonly chunks: Uint8Array[];
+  ended: boolean;
+  trailers: Fields | undefined;
+}
+
+/**
+ * One request's life: what came, what was decided about it, what was answered. It is made by a connection when a head is
+ * read, given to the pipeline, and finished exactly once.
+ */
+export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, RequestBodyOwner {
+  readonly context: ProxyContext;
+  readonly downstream: Downstream;
+  readonly head: RequestHead;
+  readonly snapshot: Snapshot;
+  readonly id: string;
+  readonly arrivedMs: number;
+  readonly arrivedUs: number;
+  readonly clientIp: string;
+
+  /** Canonical path; set before anything is matched, and what is forwarded. */
+  path = '';
+  route: Route;
+  hit: RouteHit | undefined = undefined;
+  verdict: LimitVerdict | undefined = undefined;
+
+  attempt: Attempt | undefined = undefined;
+  attempts = 0;
+  body: RequestBody | undefined = undefined;
+  /** Endpoints that failed this request; the next attempt goes elsewhere while it can. */
+  tried: Endpoint[] | undefined = undefined;
+  tunnel: Tunnel | undefined = undefined;
+  /** When the request was read whole; undefined while its body is coming. */
+  readMs: number | undefined;
+  /** The client sends no more: its answer is worth waiting for until then. */
+  halfClosedMs: number | undefined = undefined;
+  /** The response head came and its body is on the way. */
+  private streaming = false;
+  /** The endpoint takes no more of the request for now. */
+  private stalled = false;
+
+  status = 0;
+  reason: Reason | undefined = undefined;
+  reasonDetail: string | undefined = undefined;
+  retryAfterMs: number | undefined = undefined;
+  headSent = false;
+  finished = false;
+  /** What an endpoint sent while a response hook was awaited. */
+  private held: HeldBody | undefined = undefined;
+  bytesOut = 0;
+  connectMs: number | undefined = undefined;
+  upstreamStartMs: number | undefined = undefined;
+  upstreamEndMs: number | undefined = undefined;
+  /** The upstream and endpoint of the last attempt. */
+  upstreamName: string | undefined = undefined;
+  endpointName: string | undefined = undefined;
+  private finishedMs = 0;
+
+  constructor(context: ProxyContext, downstream: Downstream, head: RequestHead, id: string, clientIp: string) {
+    this.context = context;
+    this.downstream = downstream;
+    this.head = head;
+    this.snapshot = context.snapshot;
+    this.route = context.snapshot.noRoute;
+    this.id = id;
+    this.clientIp = clientIp;
+    this.arrivedMs = context.clock.nowMs();
+    this.arrivedUs = context.clock.wallUs();
+    this.readMs = head.hasBody ? undefined : this.arrivedMs;
+    this.route.metrics.inFlight++;
+  }
+
+  // What limits and routes ask about the request.
+
+  get method(): string {
+    return this.head.method;
+  }
+
+  get host(): string {
+    return this.head.host;
+  }
+
+  get routeName(): string {
+    return this.route.model.name;
+  }
+
+  header(name: string): string | undefined {
+    return this.head.get(name);
+  }
+
+  query(name: string): string | undefined {
+    return this.head.query === '' ? undefined : queryParameter(this.head.query, name);
+  }
+
+  cookie(name: string): string | undefined {
+    return cookieValue(this.head.get('cookie'), name);
+  }
+
+  pathParam(name: string): string | undefined {
+    return this.hit === undefined ? undefined : pathParam(this.hit, name);
+  }
+
+  // Answers.
+
+  /** Ends the exchange with an answer of the gateway's own. */
+  answer(reply: Reply): void {
+    if (this.finished) return;
+    const head = this.replyHead(reply.status, reasonPhrase(reply.status), NO_FIELDS, reply.body.length);
+    head.extra.push(...reply.fields, 'Date', this.context.dateText());
+    this.runResponseHooks(head, reply.body, 0);
+  }
+
+  /** Ends the exchange with the problem document of a failure; cuts the response where one was begun. */
+  fail(error: GatewayError, options?: ProblemOptions): void {
+    if (this.finished) return;
+    this.dropUpstream();
+    const failure = FAILURES[error.kind];
+    this.reason = failure.reason;
+    this.reasonDetail = error.detail;
+    if (options?.retryAfterS !== undefined) this.retryAfterMs ??= options.retryAfterS * 1000;
+    if (this.headSent || error.kind === 'client-closed') {
+      if (!this.headSent) this.status = failure.status;
+      this.downstream.cut();
+      this.finish();
+      return;
+    }
+    this.answer(problemReply(error.kind, error.detail, this.id, options));
+  }
+
+  refuse(kind: FailureName, detail: string, options?: ProblemOptions): void {
+    this.fail(new GatewayError(kind, 'downstream', detail), options);
+  }
+
+  /** Sends the head of an endpoint's response; its body follows through `forwardData` and `forwardEnd`. */
+  respond(response: ResponseHead, bodyLength: number | undefined): void {
+    const head = this.replyHead(response.status, response.reasonPhrase, response, bodyLength);
+    head.extra.push('Via', responseVia(response.get('via')));
+    if (response.get('date') === undefined) head.extra.push('Date', this.context.dateText());
+    if (response.connectionNamed !== undefined) {
+      head.drop = new Set([...response.connectionNamed, ...(head.drop ?? [])]);
+    }
+    this.runResponseHooks(head, undefined, 0);
+  }
+
+  replyHead(status: number, phrase: string, fields: Fields, bodyLength: number | undefined): ReplyHead {
+    const { route } = this;
+    const extra: FlatFields = ['X-Request-Id', this.id];
+    for (const text of route.responseExtra) extra.push(text);
+    return {
+      status,
+      reasonPhrase: phrase,
+      fields,
+      dropCodes: REPLACED_IN_RESPONSE,
+      drop: route.responseDrop,
+      shared: undefined,
+      extra,
+      bodyLength,
+    };
+  }
+
+  /** Runs the response hooks from `at` on, then sends. Only a promise is awaited; what comes meanwhile is held. */
+  private runResponseHooks(head: ReplyHead, body: string | undefined, at: number): void {
+    const hooks = this.route.responseHooks;
+    while (at < hooks.length) {
+      const waiting = (hooks[at++] as ResponseHook)(this, head);
+      if (waiting === undefined) continue;
+      this.held ??= { chunks: [], ended: false, trailers: undefined };
+      waiting.then(
+        () => this.runResponseHooks(head, body, at),
+        (error: unknown) => this.crash(error),
+      );
+      return;
+    }
+    if (!this.finished) this.send(head, body);
+  }
+
+  private send(head: ReplyHead, body: string | undefined): void {
+    this.status = head.status;
+    this.headSent = true;
+    if (body !== undefined) {
+      this.bytesOut += body.length;
+      this.downstream.sendReply(head, body);
+      this.finish();
+      return;
+    }
+    this.downstream.writeHead(head);
+    if (this.held !== undefined) this.releaseHeld(this.held);
+  }
+
+  private releaseHeld(held: HeldBody): void {
+    this.held = undefined;
+    let flowing = true;
+    for (const chunk of held.chunks) flowing = this.forwardData(chunk);
+    if (held.ended) this.forwardEnd(held.trailers);
+    else {
+      this.downstream.flush();
+      if (flowing) this.attempt?.resume();
+    }
+  }
+
+  forwardData(chunk: Uint8Array): boolean {
+    if (this.held !== undefined) {
+      this.held.chunks.push(Uint8Array.prototype.slice.call(chunk));
+      return false;
+    }
+    this.bytesOut += chunk.length;
+    return this.downstream.writeData(chunk);
+  }
+
+  forwardEnd(trailers: Fields | undefined): void {
+    if (this.held !== undefined) {
+      this.held.ended = true;
+      this.held.trailers = trailers;
+      return;
+    }
+    this.downstream.writeEnd(trailers);
+    this.finish();
+  }
+
+  /** A bug: logged with its stack, answered 500, counted. */
+  crash(error: unknown): void {
+    const stack = error instanceof Error ? error.stack : String(error);
+    this.context.log.error('a request failed because of a bug', { id: this.id, route: this.routeName, stack });
+    this.fail(new GatewayError('internal', 'gateway', 'The gateway failed to handle this request.'));
+  }
+
+  // What the two sides report.
+
+  /** The client's connection takes octets again. */
+  onWritable(): void {
+    this.attempt?.resume();
+  }
+
+  /** All that one read from the endpoint held was handed over. */
+  onUpstreamRead(): void {
+    this.touchStream();
+    this.downstream.flush();
+  }
+
+  onResponseHead(): void {
+    this.streaming = true;
+    this.touchStream();
+  }
+
+  onRequestRead(): void {
+    this.readMs = this.context.clock.nowMs();
+    this.stalled = false;
+    this.armTimer();
+  }
+
+  onRequestTooLarge(): void {
+    this.refuse('body-too-large', bodyLimitDetail(this, this.route.model.bodyLimitBytes ?? 0));
+  }
+
+  onRequestAborted(error: GatewayError): void {
+    this.fail(error);
+  }
+
+  onRequestStalled(stalled: boolean): void {
+    this.stalled = stalled;
+    this.armTimer();
+  }
+
+  /** The client went away. */
+  onClientGone(): void {
+    if (this.tunnel !== undefined) this.tunnel.destroy();
+    else this.fail(new GatewayError('client-closed', 'downstream', 'The client closed the connection.'));
+  }
+
+  /** The client sends no more, but may still read. */
+  onHalfClosed(): void {
+    this.halfClosedMs = this.context.clock.nowMs();
+    this.armTimer();
+  }
+
+  // Time.
+
+  /** When the response head must be there; Infinity while the request is coming or where there is no bound. */
+  get responseDeadlineMs(): number {
+    const { responseTimeoutMs } = this.route.model;
+    if (this.readMs === undefined || responseTimeoutMs === undefined) return Number.POSITIVE_INFINITY;
+    return this.readMs + responseTimeoutMs;
+  }
+
+  /** Sets the timer to what ends the present phase first. */
+  armTimer(): void {
+    if (this.finished) return;
+    const { wheel } = this.context;
+    const { timer } = this.downstream;
+    if (this.streaming || this.tunnel !== undefined) {
+      this.touchStream();
+      return;
+    }
+    let deadlineMs = this.responseDeadlineMs;
+    const perTryMs = this.route.model.retry?.perTryMs;
+    if (perTryMs !== undefined && this.attempt !== undefined && this.readMs !== undefined) {
+      deadlineMs = Math.min(deadlineMs, Math.max(this.attempt.startedMs, this.readMs) + perTryMs);
+    }
+    if (this.halfClosedMs !== undefined) deadlineMs = Math.min(deadlineMs, this.halfClosedMs + HALF_CLOSED_MS);
+    if (this.stalled) deadlineMs = Math.min(deadlineMs, this.context.clock.nowMs() + this.streamTimeoutMs);
+    if (deadlineMs === Number.POSITIVE_INFINITY) wheel.disarm(timer);
+    else wheel.arm(timer, deadlineMs);
+  }
+
+  private get streamTimeoutMs(): number {
+    return this.route.model.streamTimeoutMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Octets moved on the response or the tunnel: its silence starts anew. */
+  touchStream(): void {
+    const { streamTimeoutMs } = this.route.model;
+    const { wheel } = this.context;
+    if (streamTimeoutMs === undefined) wheel.disarm(this.downstream.timer);
+    else wheel.arm(this.downstream.timer, wheel.nowMs + streamTimeoutMs);
+  }
+
+  /** The timer fired: which bound was it? */
+  onTimer(): void {
+    if (this.finished) return;
+    const nowMs = this.context.clock.nowMs();
+    const { model } = this.route;
+    if (this.tunnel !== undefined) {
+      this.reasonDetail = `tunnel silent for ${this.streamTimeoutMs} ms (${model.streamTimeoutPlace})`;
+      this.tunnel.destroy();
+    } else if (this.streaming || (this.stalled && nowMs < this.responseDeadlineMs)) {
+      this.fail(this.timeoutError(`stream silent for ${seconds(this.streamTimeoutMs)}`, model.streamTimeoutPlace));
+    } else if (this.halfClosedMs !== undefined && nowMs >= this.halfClosedMs + HALF_CLOSED_MS) {
+      this.onClientGone();
+    } else if (nowMs >= this.responseDeadlineMs || this.attempt === undefined) {
+      const within = seconds(model.responseTimeoutMs ?? 0);
+      const error = this.timeoutError(`no response head within ${within}`, model.responseTimeoutPlace);
+      if (this.attempt === undefined) this.fail(error);
+      else this.attempt.timedOut(error);
+    } else {
+      const within = seconds(model.retry?.perTryMs ?? 0);
+      const error = this.timeoutError(`no response head within ${within}`, `${model.place}.retry.perTry`);
+      this.attempt.timedOut(error);
+    }
+  }
+
+  private timeoutError(what: string, place: string): GatewayError {
+    return new GatewayError('response-timeout', 'upstream', `route "${this.routeName}": ${what} (${place})`);
+  }
+
+  /** Lets go of the running attempt, whatever it does. */
+  dropUpstream(): void {
+    this.body?.drop();
+    this.attempt?.abandon();
+    this.attempt = undefined;
+  }
+
+  finish(): void {
+    if (this.finished) return;
+    this.finished = true;
+    const { context, route, downstream } = this;
+    context.wheel.disarm(downstream.timer);
+    this.finishedMs = context.clock.nowMs();
+    route.metrics.inFlight--;
+    route.metrics.finished(
+      this.head.method,
+      this.status,
+      this.reason ?? '',
+      this.durationMs / 1000,
+      this.overheadMs / 1000,
+      this.bytesIn,
+      this.bytesOut,
+    );
+    for (const hook of route.finishHooks) hook(this, this);
+    context.accessLog?.write(this);
+    downstream.done(this);
+  }
+
+  // The record of a finished exchange.
+
+  get bytesIn(): number {
+    return this.tunnel?.bytesUp ?? this.body?.bytes ?? 0;
+  }
+
+  get durationMs(): number {
+    return this.finishedMs - this.arrivedMs;
+  }
+
+  get upstreamMs(): number | undefined {
+    if (this.upstreamStartMs === undefined) return undefined;
+    return (this.upstreamEndMs ?? this.finishedMs) - this.upstreamStartMs;
+  }
+
+  get overheadMs(): number {
+    return Math.max(0, this.durationMs - (this.upstreamMs ?? 0));
+  }
+
+  get userAgent(): string | undefined {
+    return this.head.get('user-agent');
+  }
+
+  get referer(): string | undefined {
+    return this.head.get('referer');
+  }
+
+  get protocol(): ProtocolVersion {
+    return this.head.version;
+  }
+
+  get limits(): readonly LimitEntry[] | undefined {
+    return this.verdict?.entries;
+  }
+}
+
+function seconds(durationMs: number): string {
+  return durationMs % 1000 === 0 ? `${durationMs / 1000}s` : `${durationMs}ms`;
+}
+
+/** Value of a cookie of a request (RFC 6265 §4.2), without its quotes. */
+export function cookieValue(header: string | undefined, name: string): string | undefined {
+  if (header === undefined) return undefined;
+  for (const pair of header.split(';')) {
+    const at = pair.indexOf('=');
+    if (at > 0 && pair.slice(0, at).trim() === name)
+      return pair
+        .slice(at + 1)
+        .trim()
+        .replace(/^"(.*)"$/, '$1');
+  }
+  return undefined;
+}

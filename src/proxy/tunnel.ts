@@ -1,0 +1,75 @@
+import type { ResponseHead } from '../http/head.ts';
+import type { TunnelEnd, TunnelPeer } from '../upstream/channel.ts';
+import type { Attempt } from './attempt.ts';
+import type { Exchange } from './exchange.ts';
+
+/**
+ * Joins client and endpoint after a 101 (RFC 9110 §7.8): octets both ways with back-pressure, half-closes passed on, cut
+ * after the route's silence. Its exchange ends when both sides are closed.
+ */
+export function openTunnel(exchange: Exchange, attempt: Attempt, head: ResponseHead, upstreamEnd: TunnelEnd): void {
+  const reply = exchange.replyHead(101, head.reasonPhrase, head, undefined);
+  reply.extra.push('Connection', 'Upgrade', 'Upgrade', exchange.head.upgrade as string);
+  exchange.status = 101;
+  exchange.headSent = true;
+  const clientEnd = exchange.downstream.openTunnel(reply);
+  new Tunnel(exchange, attempt, clientEnd, upstreamEnd).open();
+}
+
+export class Tunnel {
+  private readonly exchange: Exchange;
+  private readonly attempt: Attempt;
+  private readonly client: TunnelEnd;
+  private readonly upstream: TunnelEnd;
+  private openEnds = 2;
+  private closed = false;
+  bytesUp = 0;
+
+  constructor(exchange: Exchange, attempt: Attempt, client: TunnelEnd, upstream: TunnelEnd) {
+    this.exchange = exchange;
+    this.attempt = attempt;
+    this.client = client;
+    this.upstream = upstream;
+  }
+
+  open(): void {
+    this.exchange.tunnel = this;
+    this.exchange.touchStream();
+    this.client.attach(this.peer(this.client, this.upstream, true));
+    this.upstream.attach(this.peer(this.upstream, this.client, false));
+  }
+
+  /** Closes both sides at once: silence for too long, or the gateway stops. */
+  destroy(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.client.destroy();
+    this.upstream.destroy();
+    this.finish();
+  }
+
+  /** What is heard from one side goes to the other. */
+  private peer(from: TunnelEnd, to: TunnelEnd, upwards: boolean): TunnelPeer {
+    return {
+      onData: (chunk, transient) => {
+        this.exchange.touchStream();
+        if (upwards) this.bytesUp += chunk.length;
+        else this.exchange.bytesOut += chunk.length;
+        if (!to.write(chunk, transient)) from.pause();
+      },
+      onWritable: () => to.resume(),
+      onEnd: () => {
+        to.end();
+        if (--this.openEnds === 0) this.destroy();
+      },
+      onClose: () => this.destroy(),
+    };
+  }
+
+  private finish(): void {
+    this.exchange.upstreamEndMs = this.exchange.context.clock.nowMs();
+    this.exchange.attempt = undefined;
+    this.attempt.abandonTunnel();
+    this.exchange.finish();
+  }
+}

@@ -1,0 +1,224 @@
+// Hot path: taking and giving back an idle connection allocates nothing.
+import type { Clock } from '../core/clock.ts';
+import { type TimerWheel, WheelTimer } from '../core/timer-wheel.ts';
+import { GatewayError } from '../errors.ts';
+import type { ChannelOwner, Transport, UpstreamChannel } from './channel.ts';
+import type { EndpointAddress } from './endpoint-address.ts';
+
+/** Somebody who wants a connection. Exactly one of the two is called, perhaps at once, unless it was withdrawn. */
+export interface PoolWaiter {
+  onChannel(channel: UpstreamChannel): void;
+  /** No byte was written. */
+  onNoChannel(error: GatewayError): void;
+}
+
+export interface PoolOptions {
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+export interface PoolDeps {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+}
+
+const MAX_WAITING = 1024;
+/** An endpoint's own hint is believed up to here. */
+const MAX_HINT_MS = 60_000;
+const HINT_MARGIN_MS = 1000;
+/** A connection that the endpoint closed after t idle is from then on kept for this share of t. */
+const LEARNED_SHARE = 0.8;
+
+interface Idle {
+  readonly channel: UpstreamChannel;
+  sinceMs: number;
+  untilMs: number;
+}
+
+interface Waiting {
+  readonly waiter: PoolWaiter;
+  readonly deadlineMs: number;
+}
+
+/**
+ * The connections to one endpoint: reused last in, first out; at most `maxConnections`; beyond that requests wait in
+ * order, as long as a connect may take, and then fail.
+ */
+export class EndpointPool implements ChannelOwner {
+  private readonly address: EndpointAddress;
+  private options: PoolOptions;
+  private readonly deps: PoolDeps;
+  private readonly idleStack: Idle[] = [];
+  private readonly waiting: Waiting[] = [];
+  private readonly all = new Set<UpstreamChannel>();
+  private connecting = 0;
+  private learnedIdleMs = Number.POSITIVE_INFINITY;
+  private closed = false;
+  private readonly timer = new WheelTimer(() => this.expire());
+
+  constructor(address: EndpointAddress, options: PoolOptions, deps: PoolDeps) {
+    this.address = address;
+    this.options = options;
+    this.deps = deps;
+  }
+
+  get open(): number {
+    return this.all.size + this.connecting;
+  }
+
+  get idle(): number {
+    return this.idleStack.length;
+  }
+
+  reconfigure(options: PoolOptions): void {
+    this.options = options;
+  }
+
+  /** `fresh`: a connection that was used before will not do (the retry after one of those died). */
+  acquire(waiter: PoolWaiter, fresh: boolean): void {
+    const now = this.deps.clock.nowMs();
+    const channel = fresh ? undefined : this.takeIdle(now);
+    if (channel !== undefined) {
+      waiter.onChannel(channel);
+      return;
+    }
+    if (this.waiting.length >= MAX_WAITING) {
+      waiter.onNoChannel(new GatewayError('overloaded', 'gateway', 'Too many requests wait for a connection.'));
+      return;
+    }
+    if (fresh && this.open >= this.options.maxConnections) this.closeOneIdle();
+    const deadlineMs = now + this.options.connectTimeoutMs;
+    this.waiting.push({ waiter, deadlineMs });
+    this.deps.wheel.arm(this.timer, Math.min(this.timer.deadlineMs, deadlineMs));
+    this.connectForWaiting();
+  }
+
+  /** Takes back a request for a connection that nobody needs any more. */
+  withdraw(waiter: PoolWaiter): void {
+    const at = this.waiting.findIndex((entry) => entry.waiter === waiter);
+    if (at >= 0) this.waiting.splice(at, 1);
+  }
+
+  /** No new requests; idle connections close now, busy ones when they are done. */
+  close(): void {
+    this.closed = true;
+    while (this.closeOneIdle());
+    if (this.all.size === 0) this.deps.wheel.remove(this.timer);
+  }
+
+  /** Closes everything now. */
+  destroy(): void {
+    this.close();
+    for (const channel of [...this.all]) channel.close();
+    this.all.clear();
+    this.deps.wheel.remove(this.timer);
+  }
+
+  private takeIdle(nowMs: number): UpstreamChannel | undefined {
+    for (;;) {
+      const entry = this.idleStack.pop();
+      if (entry === undefined) return undefined;
+      if (entry.untilMs > nowMs) return entry.channel;
+      this.drop(entry.channel);
+    }
+  }
+
+  private closeOneIdle(): boolean {
+    const entry = this.idleStack.shift();
+    if (entry === undefined) return false;
+    this.drop(entry.channel);
+    return true;
+  }
+
+  private drop(channel: UpstreamChannel): void {
+    this.all.delete(channel);
+    channel.close();
+  }
+
+  private connectForWaiting(): void {
+    while (this.connecting < this.waiting.length && this.open < this.options.maxConnections) {
+      this.connecting++;
+      this.deps.transport.connect(this.address, this.options.connectTimeoutMs, this);
+    }
+  }
+
+  onConnected(channel: UpstreamChannel): void {
+    this.connecting--;
+    this.all.add(channel);
+    if (this.closed && this.waiting.length === 0) this.drop(channel);
+    else this.offer(channel, undefined);
+  }
+
+  onConnectFailed(error: GatewayError): void {
+    this.connecting--;
+    // One failed connect answers one request; those behind it have connects of their own under way.
+    const first = this.waiting.shift();
+    first?.waiter.onNoChannel(error);
+    if (!this.closed) this.connectForWaiting();
+  }
+
+  onIdle(channel: UpstreamChannel, hintMs: number | undefined): void {
+    if (this.closed) this.drop(channel);
+    else this.offer(channel, hintMs);
+  }
+
+  onClosed(channel: UpstreamChannel): void {
+    this.all.delete(channel);
+    const at = this.idleStack.findIndex((entry) => entry.channel === channel);
+    const entry = this.idleStack[at];
+    if (entry !== undefined) {
+      this.idleStack.splice(at, 1);
+      const lived = (this.deps.clock.nowMs() - entry.sinceMs) * LEARNED_SHARE;
+      // A restart closes everything at once, young and old: only an age worth keeping for is learned from.
+      if (lived > 50) this.learnedIdleMs = Math.min(this.learnedIdleMs, lived);
+    }
+    if (!this.closed) this.connectForWaiting();
+  }
+
+  private offer(channel: UpstreamChannel, hintMs: number | undefined): void {
+    const next = this.waiting.shift();
+    if (next !== undefined) {
+      next.waiter.onChannel(channel);
+      return;
+    }
+    const now = this.deps.clock.nowMs();
+    const untilMs = now + this.idleLimit(hintMs);
+    this.idleStack.push({ channel, sinceMs: now, untilMs });
+    if (untilMs < this.timer.deadlineMs) this.deps.wheel.arm(this.timer, untilMs);
+  }
+
+  private idleLimit(hintMs: number | undefined): number {
+    const stated =
+      hintMs === undefined ? this.options.idleTimeoutMs : Math.max(0, Math.min(hintMs, MAX_HINT_MS) - HINT_MARGIN_MS);
+    return Math.min(stated, this.learnedIdleMs);
+  }
+
+  /** Closes what was idle too long and fails what waited too long. */
+  private expire(): void {
+    const now = this.deps.clock.nowMs();
+    let next = Number.POSITIVE_INFINITY;
+    for (let at = this.idleStack.length - 1; at >= 0; at--) {
+      const entry = this.idleStack[at] as Idle;
+      if (entry.untilMs <= now) {
+        this.idleStack.splice(at, 1);
+        this.drop(entry.channel);
+      } else next = Math.min(next, entry.untilMs);
+    }
+    while (this.waiting.length > 0 && (this.waiting[0] as Waiting).deadlineMs <= now) {
+      const late = this.waiting.shift() as Waiting;
+      late.waiter.onNoChannel(this.waitedTooLong());
+    }
+    if (this.waiting.length > 0) next = Math.min(next, (this.waiting[0] as Waiting).deadlineMs);
+    if (next !== Number.POSITIVE_INFINITY) this.deps.wheel.arm(this.timer, next);
+  }
+
+  /** Behind a full pool the wait was for a turn (503), else for a connect (504). */
+  private waitedTooLong(): GatewayError {
+    if (this.all.size >= this.options.maxConnections) {
+      return new GatewayError('overloaded', 'gateway', 'No connection to the endpoint became free in time.');
+    }
+    return new GatewayError('connect-timeout', 'upstream', 'The endpoint did not accept a connection in time.');
+  }
+}
