@@ -59,7 +59,7 @@ export class AdminServer {
   /** Resolves once the socket is closed; answers under way get a moment, idle connections none. */
   close(): Promise<void> {
     return new Promise((resolve) => {
-      const cut = setTimeout(() => 0, CLOSE_GRACE_MS);
+      const cut = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE_MS);
       this.#server.close(() => {
         clearTimeout(cut);
         resolve();

@@ -8,6 +8,7 @@ import type { OutgoingFields, ReplyHead, RequestHead } from '../http/head.ts';
 import { hostOf } from '../http/http1/authority.ts';
 import type { Peer } from '../http/peer.ts';
 import type { ProxyContext } from '../proxy/context.ts';
+import { onDeadline } from '../proxy/deadlines.ts';
 import type { Downstream } from '../proxy/downstream.ts';
 import { Exchange } from '../proxy/exchange.ts';
 import { serve } from '../proxy/pipeline.ts';
@@ -40,7 +41,7 @@ export function inject(context: ProxyContext, request: InjectRequest): Promise<I
     const downstream = new InMemoryDownstream(request, resolve);
     const { peer, head } = downstream;
     const exchange = new Exchange(context, downstream, head, context.newRequestId(), peer.address);
-    downstream.timer = new WheelTimer(() => exchange.onTimer());
+    downstream.timer = new WheelTimer(() => onDeadline(exchange));
     downstream.exchange = exchange;
     serve(exchange);
   });

@@ -3,6 +3,7 @@ import { pathParam, type RouteHit } from '../core/route/match.ts';
 import { queryParameter } from '../core/route/query.ts';
 import type { RouteConditions } from '../core/route/route-match.ts';
 import { FAILURES, type FailureName, GatewayError, type Reason } from '../errors.ts';
+import { cookieValue } from '../http/cookie.ts';
 import { FieldCode, maskOf } from '../http/field-code.ts';
 import { type Fields, ListFields } from '../http/fields.ts';
 import { responseVia } from '../http/forwarding.ts';
@@ -15,6 +16,7 @@ import type { ExchangeRecord, LimitEntry } from '../ports.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Attempt } from './attempt.ts';
 import type { ProxyContext } from './context.ts';
+import { armTimer, touchStream } from './deadlines.ts';
 import type { Downstream } from './downstream.ts';
 import type { ResponseHook } from './hooks.ts';
 import { bodyLimitDetail } from './pipeline.ts';
@@ -23,8 +25,6 @@ import type { Route, Snapshot } from './snapshot.ts';
 import type { Tunnel } from './tunnel.ts';
 
 const NO_FIELDS = new ListFields();
-/** A client that has closed its side is waited for this long. */
-const HALF_CLOSED_MS = 5000;
 /** Fields of a response that the gateway writes itself. */
 const REPLACED_IN_RESPONSE = maskOf(FieldCode.via, FieldCode.xRequestId);
 
@@ -65,9 +65,9 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   /** The client sends no more: its answer is worth waiting for until then. */
   halfClosedMs: number | undefined = undefined;
   /** The response head came and its body is on the way. */
-  private streaming = false;
+  streaming = false;
   /** The endpoint takes no more of the request for now. */
-  private stalled = false;
+  stalled = false;
 
   status = 0;
   reason: Reason | undefined = undefined;
@@ -263,19 +263,19 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
 
   /** All that one read from the endpoint held was handed over. */
   onUpstreamRead(): void {
-    this.touchStream();
+    touchStream(this);
     this.downstream.flush();
   }
 
   onResponseHead(): void {
     this.streaming = true;
-    this.touchStream();
+    touchStream(this);
   }
 
   onRequestRead(): void {
     this.readMs = this.context.clock.nowMs();
     this.stalled = false;
-    this.armTimer();
+    armTimer(this);
   }
 
   onRequestTooLarge(): void {
@@ -288,7 +288,7 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
 
   onRequestStalled(stalled: boolean): void {
     this.stalled = stalled;
-    this.armTimer();
+    armTimer(this);
   }
 
   /** The client went away. */
@@ -300,76 +300,7 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   /** The client sends no more, but may still read. */
   onHalfClosed(): void {
     this.halfClosedMs = this.context.clock.nowMs();
-    this.armTimer();
-  }
-
-  // Time.
-
-  /** When the response head must be there; Infinity while the request is coming or where there is no bound. */
-  get responseDeadlineMs(): number {
-    const { responseTimeoutMs } = this.route.model;
-    if (this.readMs === undefined || responseTimeoutMs === undefined) return Number.POSITIVE_INFINITY;
-    return this.readMs + responseTimeoutMs;
-  }
-
-  /** Sets the timer to what ends the present phase first. */
-  armTimer(): void {
-    if (this.finished) return;
-    const { wheel } = this.context;
-    const { timer } = this.downstream;
-    if (this.streaming || this.tunnel !== undefined) {
-      this.touchStream();
-      return;
-    }
-    let deadlineMs = this.responseDeadlineMs;
-    const perTryMs = this.route.model.retry?.perTryMs;
-    if (perTryMs !== undefined && this.attempt !== undefined && this.readMs !== undefined) {
-      deadlineMs = Math.min(deadlineMs, Math.max(this.attempt.startedMs, this.readMs) + perTryMs);
-    }
-    if (this.halfClosedMs !== undefined) deadlineMs = Math.min(deadlineMs, this.halfClosedMs + HALF_CLOSED_MS);
-    if (this.stalled) deadlineMs = Math.min(deadlineMs, this.context.clock.nowMs() + this.streamTimeoutMs);
-    if (deadlineMs === Number.POSITIVE_INFINITY) wheel.disarm(timer);
-    else wheel.arm(timer, deadlineMs);
-  }
-
-  private get streamTimeoutMs(): number {
-    return this.route.model.streamTimeoutMs ?? Number.POSITIVE_INFINITY;
-  }
-
-  /** Octets moved on the response or the tunnel: its silence starts anew. */
-  touchStream(): void {
-    const { streamTimeoutMs } = this.route.model;
-    const { wheel } = this.context;
-    if (streamTimeoutMs === undefined) wheel.disarm(this.downstream.timer);
-    else wheel.arm(this.downstream.timer, wheel.nowMs + streamTimeoutMs);
-  }
-
-  /** The timer fired: which bound was it? */
-  onTimer(): void {
-    if (this.finished) return;
-    const nowMs = this.context.clock.nowMs();
-    const { model } = this.route;
-    if (this.tunnel !== undefined) {
-      this.reasonDetail = `tunnel silent for ${this.streamTimeoutMs} ms (${model.streamTimeoutPlace})`;
-      this.tunnel.destroy();
-    } else if (this.streaming || (this.stalled && nowMs < this.responseDeadlineMs)) {
-      this.fail(this.timeoutError(`stream silent for ${seconds(this.streamTimeoutMs)}`, model.streamTimeoutPlace));
-    } else if (this.halfClosedMs !== undefined && nowMs >= this.halfClosedMs + HALF_CLOSED_MS) {
-      this.onClientGone();
-    } else if (nowMs >= this.responseDeadlineMs || this.attempt === undefined) {
-      const within = seconds(model.responseTimeoutMs ?? 0);
-      const error = this.timeoutError(`no response head within ${within}`, model.responseTimeoutPlace);
-      if (this.attempt === undefined) this.fail(error);
-      else this.attempt.timedOut(error);
-    } else {
-      const within = seconds(model.retry?.perTryMs ?? 0);
-      const error = this.timeoutError(`no response head within ${within}`, `${model.place}.retry.perTry`);
-      this.attempt.timedOut(error);
-    }
-  }
-
-  private timeoutError(what: string, place: string): GatewayError {
-    return new GatewayError('response-timeout', 'upstream', `route "${this.routeName}": ${what} (${place})`);
+    armTimer(this);
   }
 
   /** Lets go of the running attempt, whatever it does. */
@@ -434,22 +365,4 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   get limits(): readonly LimitEntry[] | undefined {
     return this.verdict?.entries;
   }
-}
-
-function seconds(durationMs: number): string {
-  return durationMs % 1000 === 0 ? `${durationMs / 1000}s` : `${durationMs}ms`;
-}
-
-/** Value of a cookie of a request (RFC 6265 §4.2), without its quotes. */
-export function cookieValue(header: string | undefined, name: string): string | undefined {
-  if (header === undefined) return undefined;
-  for (const pair of header.split(';')) {
-    const at = pair.indexOf('=');
-    if (at > 0 && pair.slice(0, at).trim() === name)
-      return pair
-        .slice(at + 1)
-        .trim()
-        .replace(/^"(.*)"$/, '$1');
-  }
-  return undefined;
 }

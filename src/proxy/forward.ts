@@ -7,6 +7,7 @@ import type { TunnelEnd } from '../upstream/channel.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { Attempt } from './attempt.ts';
+import { armTimer, responseDeadlineMs } from './deadlines.ts';
 import type { Exchange } from './exchange.ts';
 import { RequestBody } from './request-body.ts';
 import { openTunnel } from './tunnel.ts';
@@ -40,7 +41,7 @@ function tryNext(exchange: Exchange, upstream: Upstream, tried: Endpoint[] | und
   exchange.endpointName = endpoint.name;
   const attempt = new Attempt(exchange, upstream, endpoint);
   exchange.attempt = attempt;
-  exchange.armTimer();
+  armTimer(exchange);
   attempt.start(fresh);
 }
 
@@ -93,7 +94,7 @@ function mayRetry(attempt: Attempt, failure: AttemptFailure): boolean {
     attempts: exchange.attempts,
     maxAttempts: rules.attempts,
     on: rules.on,
-    deadlineLeftMs: exchange.responseDeadlineMs - nowMs,
+    deadlineLeftMs: responseDeadlineMs(exchange) - nowMs,
   });
   if (!decision.retry) return false;
   return !decision.spendsBudget || attempt.upstream.spendRetry(rules.budget, nowMs);

@@ -1,6 +1,8 @@
+import type { GatewayError } from '../errors.ts';
 import type { ResponseHead } from '../http/head.ts';
 import type { TunnelEnd, TunnelPeer } from '../upstream/channel.ts';
 import type { Attempt } from './attempt.ts';
+import { touchStream } from './deadlines.ts';
 import type { Exchange } from './exchange.ts';
 
 /**
@@ -34,7 +36,7 @@ export class Tunnel {
 
   open(): void {
     this.exchange.tunnel = this;
-    this.exchange.touchStream();
+    touchStream(this.exchange);
     this.client.attach(this.peer(this.client, this.upstream, true));
     this.upstream.attach(this.peer(this.upstream, this.client, false));
   }
@@ -48,11 +50,18 @@ export class Tunnel {
     this.finish();
   }
 
+  /** Neither side said anything for too long. */
+  timedOut(error: GatewayError): void {
+    this.exchange.reason = error.failure.reason;
+    this.exchange.reasonDetail = error.detail;
+    this.destroy();
+  }
+
   /** What is heard from one side goes to the other. */
   private peer(from: TunnelEnd, to: TunnelEnd, upwards: boolean): TunnelPeer {
     return {
       onData: (chunk, transient) => {
-        this.exchange.touchStream();
+        touchStream(this.exchange);
         if (upwards) this.bytesUp += chunk.length;
         else this.exchange.bytesOut += chunk.length;
         if (!to.write(chunk, transient)) from.pause();

@@ -8,6 +8,7 @@ import type { ReplyHead } from '../../http/head.ts';
 import type { HeadError, Http1RequestHead } from '../../http/http1/request-head.ts';
 import { type RequestEvents, RequestParser } from '../../http/http1/request-parser.ts';
 import type { Peer } from '../../http/peer.ts';
+import { onDeadline } from '../../proxy/deadlines.ts';
 import type { Downstream } from '../../proxy/downstream.ts';
 import type { Exchange } from '../../proxy/exchange.ts';
 import type { TunnelEnd } from '../../upstream/channel.ts';
@@ -44,7 +45,7 @@ const HEAD_TOO_LATE: HeadError = { kind: 'request-timeout', detail: 'The head of
  */
 export class ClientConnection implements RequestEvents, Downstream, Body {
   readonly peer: Peer;
-  readonly timer = new WheelTimer(() => this.exchange?.onTimer());
+  readonly timer = new WheelTimer(() => this.onDeadline());
   readonly transient = false;
   exchange: Exchange | undefined = undefined;
   private readonly socket: Socket;
@@ -79,6 +80,10 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     socket.on('drain', () => this.onSocketDrain());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.onSocketClose());
+  }
+
+  private onDeadline(): void {
+    if (this.exchange !== undefined) onDeadline(this.exchange);
   }
 
   get length(): number | undefined {

@@ -3,7 +3,7 @@
 import { FORBIDDEN_IN_TRAILERS } from '../field-code.ts';
 import type { Fields } from '../fields.ts';
 import { ListFields } from '../fields.ts';
-import { CR, FIELD_VALUE, LF } from './chars.ts';
+import { CR, FIELD_VALUE, LF, SP, TAB, TOKEN } from './chars.ts';
 import type { Framing } from './framing.ts';
 import { RawFields } from './raw-fields.ts';
 
@@ -22,6 +22,18 @@ const DATA_CR = 6;
 const DATA_LF = 7;
 const TRAILERS = 8;
 
+/** Where in the extensions of a chunk-size line the reader is. */
+const EXT_NONE = 0;
+const EXT_NAME_START = 1;
+const EXT_NAME = 2;
+const EXT_VALUE_START = 3;
+const EXT_VALUE = 4;
+const EXT_QUOTED = 5;
+const EXT_ESCAPED = 6;
+const EXT_AFTER_VALUE = 7;
+const EXT_BLANKS = 8;
+const EXT_AFTER_NAME_BLANKS = 9;
+
 /** Significant hex digits of a chunk size: 13 are 2^52, which a double still counts exactly. */
 const MAX_SIZE_DIGITS = 13;
 /** Octets of one chunk-size line with its extensions, which are read and dropped. */
@@ -37,8 +49,7 @@ export class BodyDecoder {
   private left = 0;
   private digits = 0;
   private sizeLine = 0;
-  /** Where in a chunk extension the reader is: 0 = before any, 1 = inside one, 2 = in a quoted string, 3 = after `\`, 4 = blanks before `;`. */
-  private extension = 0;
+  private extension = EXT_NONE;
   private trailerText = '';
   private readonly maxTrailerBytes: number;
 
@@ -66,7 +77,7 @@ export class BodyDecoder {
     this.left = 0;
     this.digits = 0;
     this.sizeLine = 0;
-    this.extension = 0;
+    this.extension = EXT_NONE;
   }
 
   /**
@@ -127,7 +138,7 @@ export class BodyDecoder {
 
   private readSize(code: number): boolean {
     if (++this.sizeLine > MAX_SIZE_LINE) return false;
-    if (this.extension !== 0) return this.readExtension(code);
+    if (this.extension !== EXT_NONE) return this.readExtension(code);
     const digit = hexDigit(code);
     if (digit >= 0) {
       if (this.digits === 0 && digit === 0) {
@@ -145,32 +156,46 @@ export class BodyDecoder {
       this.state = SIZE_LF;
       return true;
     }
-    this.extension = code === 59 ? 1 : 4;
-    return code === 59 || code === 32 || code === 9;
+    this.extension = code === 59 ? EXT_NAME_START : EXT_BLANKS;
+    return code === 59 || code === SP || code === TAB;
   }
 
-  /** Chunk extensions (RFC 9112 §7.1.1): a quoted string may hold `;` and `"`, but no CR or LF. */
+  /** Chunk extensions (RFC 9112 §7.1.1): `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`. */
   private readExtension(code: number): boolean {
-    if (this.extension === 3) {
-      this.extension = 2;
-      return FIELD_VALUE[code] === 1;
+    switch (this.extension) {
+      case EXT_QUOTED:
+        if (code === 34) this.extension = EXT_AFTER_VALUE;
+        else if (code === 92) this.extension = EXT_ESCAPED;
+        return FIELD_VALUE[code] === 1;
+      case EXT_ESCAPED:
+        this.extension = EXT_QUOTED;
+        return FIELD_VALUE[code] === 1;
+      case EXT_NAME_START:
+      case EXT_VALUE_START:
+        if (code === SP || code === TAB) return true;
+        if (code === 34 && this.extension === EXT_VALUE_START) this.extension = EXT_QUOTED;
+        else if (TOKEN[code] === 1) this.extension = this.extension === EXT_NAME_START ? EXT_NAME : EXT_VALUE;
+        else return false;
+        return true;
+      case EXT_NAME:
+      case EXT_VALUE:
+        if (TOKEN[code] === 1) return true;
+        return this.endExtensionPart(code, this.extension === EXT_NAME);
+      default:
+        return this.endExtensionPart(code, false);
     }
-    if (this.extension === 2) {
-      if (code === 34) this.extension = 1;
-      else if (code === 92) this.extension = 3;
-      return FIELD_VALUE[code] === 1;
-    }
-    if (this.extension === 4) {
-      // Blanks behind the size are only allowed before an extension.
-      if (code === 59) this.extension = 1;
-      return code === 59 || code === 32 || code === 9;
-    }
-    if (code === CR) {
-      this.state = SIZE_LF;
-      return true;
-    }
-    if (code === 34) this.extension = 2;
-    return FIELD_VALUE[code] === 1;
+  }
+
+  /** Behind a name or value. Blanks may only come before what goes on: a size line does not end in them. */
+  private endExtensionPart(code: number, afterName: boolean): boolean {
+    const blanks = this.extension === EXT_BLANKS || this.extension === EXT_AFTER_NAME_BLANKS;
+    const named = afterName || this.extension === EXT_AFTER_NAME_BLANKS;
+    if (code === 59) this.extension = EXT_NAME_START;
+    else if (code === 61 && named) this.extension = EXT_VALUE_START;
+    else if (code === SP || code === TAB) this.extension = named ? EXT_AFTER_NAME_BLANKS : EXT_BLANKS;
+    else if (code === CR && !blanks) this.state = SIZE_LF;
+    else return false;
+    return true;
   }
 
   private readTrailers(chunk: Uint8Array, at: number, events: BodyEvents): number {

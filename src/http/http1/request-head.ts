@@ -20,9 +20,13 @@ export interface HeadError {
   readonly detail: string;
 }
 
+/** The longest registered method has 17 letters (UPDATEREDIRECTREF). */
+const MAX_METHOD = 64;
+
 const refuse = (kind: FailureName, detail: string): HeadError => ({ kind, detail });
 
 const BAD_REQUEST_LINE = refuse('bad-request', 'The request line is not valid.');
+const METHOD_TOO_LONG = refuse('not-implemented', 'No method has a name this long.');
 const BAD_FIELDS = refuse('bad-request', 'A header field is not valid.');
 const BAD_TARGET = refuse('bad-request', 'The request target is not valid.');
 const BAD_HOST = refuse('bad-request', 'A request needs exactly one valid Host.');
@@ -76,6 +80,7 @@ export class Http1RequestHead extends RawFields implements RequestHead {
     const methodEnd = raw.indexOf(' ');
     const targetEnd = raw.indexOf(' ', methodEnd + 1);
     if (methodEnd < 1 || targetEnd < 0) return BAD_REQUEST_LINE;
+    if (methodEnd > MAX_METHOD) return METHOD_TOO_LONG;
     for (let at = 0; at < methodEnd; at++) if (TOKEN[raw.charCodeAt(at)] !== 1) return BAD_REQUEST_LINE;
     if (!raw.startsWith('HTTP/', targetEnd + 1)) return BAD_REQUEST_LINE;
     const lineEnd = targetEnd + 9;

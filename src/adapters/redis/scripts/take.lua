@@ -264,8 +264,10 @@ for _ = 1, int() do
   text()
   if units > 0 then charge(key, l, units) end
 end
-at = at + 3 * int()
-at = at + 4 * int()
+local returns = int()
+at = at + 3 * returns
+local renewals = int()
+at = at + 4 * renewals
 
 local reply = { 0, now, ids }
 local function wait(s, l, units)

@@ -1,0 +1,99 @@
+import { Command, Redis } from 'ioredis';
+import type { Random } from '../../core/random.ts';
+import type { ClockAndTimers, Log } from '../../ports.ts';
+
+export type Done = (error: Error | null | undefined, reply?: unknown) => void;
+
+export interface RedisClientEvents {
+  /** The connection is there and greeted. */
+  connected(): void;
+  /** The connection is gone; what was in flight on it is lost. */
+  disconnected(): void;
+}
+
+const CONNECT_TIMEOUT_MS = 500;
+/** A connection that is open but not greeted by then is replaced. */
+const GREETING_TIMEOUT_MS = 1000;
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 400;
+const LOG_INTERVAL_MS = 1000;
+/** Errors that only a new connection heals: the server became a replica, or wants a password again. */
+const RECONNECT_ON = /^(?:READONLY|NOAUTH)/;
+
+/**
+ * One connection to Redis. Nothing is queued while it is away and nothing is ever sent twice: a command that charges a
+ * limit must not be repeated. Timeouts of commands are the caller's.
+ */
+export class RedisClient {
+  private readonly redis: Redis;
+  private readonly log: Log;
+  private readonly clock: ClockAndTimers;
+  private lastLogMs = Number.NEGATIVE_INFINITY;
+  private stopped = false;
+
+  constructor(url: string, events: RedisClientEvents, clock: ClockAndTimers, random: Random, log: Log) {
+    this.log = log;
+    this.clock = clock;
+    this.redis = new Redis(url, {
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      autoResubscribe: false,
+      maxRetriesPerRequest: 0,
+      enableReadyCheck: false,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      disconnectTimeout: 100,
+      noDelay: true,
+      connectionName: 'headgate',
+      reconnectOnError: (error) => RECONNECT_ON.test(error.message),
+      retryStrategy: (times) => retryDelayMs(times, random),
+    });
+    this.redis.on('error', (error: Error) => this.report(error));
+    this.redis.on('connect', () => this.watchGreeting());
+    this.redis.on('ready', () => events.connected());
+    this.redis.on('close', () => events.disconnected());
+  }
+
+  get ready(): boolean {
+    return this.redis.status === 'ready';
+  }
+
+  start(): void {
+    this.redis.connect().catch((error: Error) => this.report(error));
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.redis.disconnect();
+  }
+
+  /** Drops the connection and makes a new one: for one that no longer answers. */
+  replace(): void {
+    if (!this.stopped) this.redis.disconnect(true);
+  }
+
+  /** Writes a command now; `done` is called once, with an error when the connection is lost before the reply. */
+  send(name: string, args: readonly string[], done: Done): void {
+    const command = new Command(name, args as string[], { replyEncoding: 'utf8' }, done as never);
+    (this.redis.sendCommand(command) as Promise<unknown>).catch(() => {});
+  }
+
+  /** Logs an error, at most one a second. */
+  report(error: Error): void {
+    const nowMs = this.clock.nowMs();
+    if (this.stopped || nowMs - this.lastLogMs < LOG_INTERVAL_MS) return;
+    this.lastLogMs = nowMs;
+    this.log.warn('store error', { error: error.message });
+  }
+
+  private watchGreeting(): void {
+    this.clock.after(GREETING_TIMEOUT_MS, () => {
+      if (this.redis.status === 'connect') this.replace();
+    });
+  }
+}
+
+function retryDelayMs(times: number, random: Random): number {
+  const delayMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(times - 1, 8));
+  return delayMs * (0.5 + random() / 2);
+}
