@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { CidrSet } from '../core/ip.ts';
 import {
   expandBlocks,
   hostPatternProblem,
@@ -84,6 +85,7 @@ test('blocks', () => {
   for (const bad of ['10.0.0.0/33', '::/129', '10.0.0/8', 'x/8', '10.0.0.0/', '10.0.0.0/-1', 'fe80::1%eth0', '']) {
     assert.equal(parseCidr(bad), undefined, bad);
   }
+  assert.ok(new CidrSet(expandBlocks(['10.0.0.1', '2001:db8::/32', '::ffff:10.0.0.0/104', 'private'])).size > 4);
   assert.deepEqual(expandBlocks(['1.2.3.4', 'private']).slice(0, 2), ['1.2.3.4/32', '10.0.0.0/8']);
   for (const block of [
     '172.16.0.0/12',

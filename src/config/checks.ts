@@ -1,3 +1,4 @@
+import { rateLimit } from '../core/limit/rate.ts';
 import { parsePathPattern, pathPatternProblem } from '../core/route/path-pattern.ts';
 import { parseEndpointUrl } from './addresses.ts';
 import type { ConfigPath, Finding } from './issue.ts';
@@ -56,7 +57,7 @@ function limitFindings(config: RawObject): Finding[] {
         findings.push({ path: [...path, field], message: `goes with ${kind} only`, isField: true });
       }
     }
-    return [...findings, ...costFindings(limit, path)];
+    return [...findings, ...costFindings(limit, path), ...burstFindings(limit, path)];
   });
 }
 
@@ -66,6 +67,16 @@ function costFindings(limit: RawObject, path: ConfigPath): Finding[] {
   return [
     { path: [...path, 'cost'], message: `a cost of ${limit.cost} never fits: at most ${most} are admitted at once` },
   ];
+}
+
+/** A burst beyond what the arithmetic of `rate` can count would be cut without a word. */
+function burstFindings(limit: RawObject, path: ConfigPath): Finding[] {
+  const { rate, burst } = limit;
+  const parsed = typeof rate === 'string' ? parseRate(rate) : undefined;
+  if (parsed === undefined || typeof burst !== 'number' || !Number.isSafeInteger(burst) || burst < 1) return [];
+  if (rateLimit(parsed.count, parsed.periodMs * 1000, burst).burst === burst) return [];
+  const message = `at ${rate} a burst of ${burst} takes more than 140 years to come back`;
+  return [{ path: [...path, 'burst'], message }];
 }
 
 function capacityOf(limit: RawObject): number | undefined {
@@ -130,25 +141,25 @@ function routeFindings(config: RawObject): Finding[] {
 }
 
 function upstreamRefFindings(config: RawObject, route: RawObject, path: ConfigPath): Finding[] {
-  const known = Object.keys(asObject(config.upstreams));
+  const known = asObject(config.upstreams);
   const { upstream } = route;
-  if (typeof upstream !== 'string' || !isName(upstream) || known.includes(upstream)) return [];
-  const message = `no upstream is named "${upstream}"${didYouMean(upstream, known)}`;
+  if (typeof upstream !== 'string' || !isName(upstream) || Object.hasOwn(known, upstream)) return [];
+  const message = `no upstream is named "${upstream}"${didYouMean(upstream, Object.keys(known))}`;
   const absentFrom = config.upstreams === undefined ? { absentFrom: [] } : {};
   return [{ path: [...path, 'upstream'], message, ...absentFrom }];
 }
 
 function limitNameFindings(config: RawObject, names: unknown, path: ConfigPath): Finding[] {
-  const known = Object.keys(asObject(config.limits));
+  const known = asObject(config.limits);
   const seen = new Set<string>();
   return asList(names).flatMap((name, index): Finding[] => {
     if (typeof name !== 'string' || !isName(name)) return [];
     const at = [...path, index];
     if (seen.has(name)) return [{ path: at, message: `the limit "${name}" stands here twice` }];
     seen.add(name);
-    if (known.includes(name)) return [];
+    if (Object.hasOwn(known, name)) return [];
     const absentFrom = config.limits === undefined ? { absentFrom: [] } : {};
-    return [{ path: at, message: `no limit is named "${name}"${didYouMean(name, known)}`, ...absentFrom }];
+    return [{ path: at, message: `no limit is named "${name}"${didYouMean(name, Object.keys(known))}`, ...absentFrom }];
   });
 }
 

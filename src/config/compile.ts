@@ -31,7 +31,7 @@ export function compileConfig(config: Config): SnapshotModel {
 }
 
 /** First 12 hex digits of the SHA-256 of the configuration in force, in canonical JSON (sorted names). */
-export function configHash(config: Config): string {
+function configHash(config: Config): string {
   return createHash('sha256')
     .update(canonicalJson(effectiveConfig(config)))
     .digest('hex')

@@ -40,7 +40,7 @@ export interface ConfigFiles {
 
 let imports = 0;
 
-export const nodeFiles: ConfigFiles = {
+const nodeFiles: ConfigFiles = {
   readText: (path) => readFileSync(path, 'utf8'),
   // The module cache would answer a reload with the old text.
   importModule: (path) => import(`${pathToFileURL(resolve(path)).href}?headgate=${imports++}`),
@@ -91,7 +91,7 @@ export function loadConfigText(
   const readFile = (path: string) => readText(resolve(dirname(file), path));
   const result = check(tree.value, { file, tree, env, readFile });
   if (syntax.length === 0) return result;
-  const unread = new Set(syntax.map(({ path }) => path));
+  const unread = new Set(syntax.map(({ path }) => path).filter((path) => path !== ''));
   const others = result.ok ? [] : result.errors.filter(({ path }) => !unread.has(path));
   return { ok: false, errors: inTextOrder([...syntax, ...others]) };
 }

@@ -42,11 +42,16 @@ function hide(value: unknown, path: ConfigPath, secrets: Secrets): unknown {
 
 function hideScalar(value: string | number, path: ConfigPath, secrets: Secrets): unknown {
   if (isWhollySecret(path)) return HIDDEN;
-  const parts = secrets.get(pathKey(path)) ?? [];
   let text = String(value);
-  for (const part of parts) text = text.replaceAll(part, HIDDEN);
+  for (const part of secretsAt(path, secrets)) text = text.replaceAll(part, HIDDEN);
   if (isStoreUrl(path)) text = withoutPassword(text);
   return text === String(value) ? value : text;
+}
+
+/** Also those of `defaults`, which a route may hold in the configuration in force. */
+function secretsAt(path: ConfigPath, secrets: Secrets): readonly string[] {
+  const own = secrets.get(pathKey(path)) ?? [];
+  return path[0] === 'routes' ? [...own, ...(secrets.get(pathKey(['defaults', ...path.slice(2)])) ?? [])] : own;
 }
 
 /** A URL with its password hidden; the user name stays. */

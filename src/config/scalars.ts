@@ -3,8 +3,8 @@ import type { QuotaPeriod } from '../core/limit/spec.ts';
 /** Longest timer that Node can hold, just above 24 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Bounds that keep every product of a count and a period in microseconds well inside what Redis' numbers can hold. */
-export const MAX_COUNT = 1_000_000_000;
-export const MAX_PERIOD_MS = 366 * 86_400_000;
+const MAX_COUNT = 1_000_000_000;
+const MAX_PERIOD_MS = 366 * 86_400_000;
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const UNIT_WORDS: Readonly<Record<string, string>> = {

@@ -82,6 +82,7 @@ function valueFinding(message: string, path: ConfigPath, raw: unknown, shows: Sh
   if (!message.startsWith('expected')) return { path, message };
   const value = valueAt(raw, path);
   if (value === undefined) return { path, message: `is missing: ${message}`, absentFrom: path.slice(0, -1) };
+  if (Array.isArray(value) && /at (least|most) \d/.test(message)) return { path, message };
   if (typeof value === 'object')
     return { path, message: `${message}, got ${Array.isArray(value) ? 'a list' : 'an object'}` };
   if (!shows(path)) return { path, message };

@@ -138,6 +138,6 @@ function messageOf(error: YAMLError, source: string): string {
   if (error.code === 'MULTIPLE_DOCS') return 'a file holds one document, without a second "---"';
   const message = error.message.split('\n')[0]!;
   const line = source.slice(source.lastIndexOf('\n', start - 1) + 1).split('\n')[0]!;
-  const hint = line.includes('${') ? ' (inside { } and [ ] a ${…} is put in quotes)' : '';
+  const hint = line.includes('${') ? ' (inside { } and [ ] a reference is put in quotes)' : '';
   return `no valid YAML: ${message}${hint}`;
 }

@@ -17,10 +17,9 @@ export interface MonitorDeps {
 interface Watch {
   readonly endpoint: Endpoint;
   cancel: Cancel | undefined;
-  /** When the next check is due. */
+  /** When the next check is due; in the past while one runs. */
   dueMs: number;
   startedMs: number;
-  probing: boolean;
   stopped: boolean;
 }
 
@@ -50,7 +49,6 @@ export class Monitor {
       cancel: undefined,
       dueMs: 0,
       startedMs: Number.NEGATIVE_INFINITY,
-      probing: false,
       stopped: false,
     };
     this.#watches.set(endpoint, watch);
@@ -68,9 +66,10 @@ export class Monitor {
   /** The endpoint became suspect: its next check comes at once, or a fast interval after the last one. */
   hurry(endpoint: Endpoint): void {
     const watch = this.#watches.get(endpoint);
-    if (watch === undefined || watch.probing) return;
+    if (watch === undefined) return;
     const nowMs = this.#deps.clock.nowMs();
     const dueMs = Math.max(nowMs, watch.startedMs + this.#fastMs);
+    // It comes soon enough, or it runs.
     if (dueMs >= watch.dueMs) return;
     watch.cancel?.();
     this.#schedule(watch, dueMs - nowMs);
@@ -86,10 +85,8 @@ export class Monitor {
   }
 
   async #run(watch: Watch): Promise<void> {
-    watch.probing = true;
     watch.startedMs = this.#deps.clock.nowMs();
     const result = await this.#probe(watch.endpoint);
-    watch.probing = false;
     if (watch.stopped) return;
     this.#onResult(watch.endpoint, result);
     // The result may have led to an end of the watch.

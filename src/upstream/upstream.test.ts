@@ -349,16 +349,32 @@ describe('upstream: reload', () => {
     assert.equal(reached(upstream), '1 2 4');
   });
 
-  it('new weights and a new balancer are in force at once', () => {
+  it('new weights are in force at once', () => {
     const { deps } = world();
     const upstream = new Upstream(upstreamModel(), deps);
-    upstream.reconfigure(upstreamModel({ endpoints: [endpointModel(1, 9), endpointModel(2), endpointModel(3, 0)] }));
+    upstream.reconfigure(upstreamModel({ endpoints: [endpointModel(1, 8), endpointModel(2), endpointModel(3)] }));
     let first = 0;
     for (let i = 0; i < 100; i++) if (upstream.pick(undefined) === upstream.endpoints[0]) first += 1;
-    assert.equal(first, 90);
+    assert.equal(first, 80);
+  });
+
+  it('so is a new balancer', () => {
+    const { deps } = world();
+    const upstream = new Upstream(upstreamModel(), deps);
     upstream.reconfigure(upstreamModel({ balance: 'least-request' }));
+    for (let i = 0; i < 5; i++) upstream.begin(upstream.endpoints[0]!);
+    assert.equal(reached(upstream), '2 3');
+  });
+
+  it('a stop leaves no timer, whatever was going on', () => {
+    const { deps, clock } = world();
+    const upstream = new Upstream(upstreamModel({ healthCheck: httpCheck }), deps);
+    upstream.start();
+    attempts(upstream, 0, 'connect', 5);
     upstream.begin(upstream.endpoints[0]!);
-    assert.notEqual(upstream.pick([upstream.endpoints[1]!]), upstream.endpoints[0]);
+    upstream.spendRetry(0.1, clock.nowMs());
+    upstream.stop();
+    assert.equal(clock.pending, 0);
   });
 
   it('closes what is gone: at once when idle, else when its last request ended', () => {

@@ -3,10 +3,10 @@ import { createPicker } from '../core/balance/registry.ts';
 import { type Availability, availability, mayEject } from '../core/health/available.ts';
 import { type OutlierEvent, type OutlierSettings, verdictOf } from '../core/health/outlier.ts';
 import type { Random } from '../core/random.ts';
-import { RetryBudget } from '../core/retry/budget.ts';
-import type { Cancel, ClockAndTimers, Log, Metrics, UpstreamMetrics } from '../ports.ts';
+import type { ClockAndTimers, Log, Metrics, UpstreamMetrics } from '../ports.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EndpointSet } from './endpoint-set.ts';
+import { MeteredBudget } from './metered-budget.ts';
 import { Monitor } from './monitor.ts';
 import type { ProbeResult, Prober } from './prober.ts';
 import type { HealthCheckModel, UpstreamModel } from './upstream-model.ts';
@@ -23,8 +23,6 @@ export interface UpstreamDeps {
 /** What an attempt says of its endpoint: an event that may count against it, any answer else, or nothing. */
 export type AttemptOutcome = OutlierEvent | 'success' | 'neutral';
 
-const GAUGE_PERIOD_MS = 1000;
-
 /**
  * The state of one group of endpoints: who may be picked, who is in flight where, what is known of their health. It lives
  * as long as its name is in the configuration; a reload hands it a new model.
@@ -37,19 +35,18 @@ export class Upstream {
   readonly metrics: UpstreamMetrics;
   readonly #deps: UpstreamDeps;
   readonly #endpoints: EndpointSet;
-  readonly #budget = new RetryBudget();
+  readonly #budget: MeteredBudget;
   #model: UpstreamModel;
   #available: Availability<Endpoint> = { members: [], panic: false, healthy: 0, total: 0 };
   #picker: Picker<Endpoint>;
   #monitor: Monitor | undefined;
   #started = false;
-  #budgetShare = 0;
-  #gaugeTimer: Cancel | undefined;
 
   constructor(model: UpstreamModel, deps: UpstreamDeps) {
     this.name = model.name;
     this.metrics = deps.metrics.upstream(model.name);
     this.#deps = deps;
+    this.#budget = new MeteredBudget(this.metrics, deps.clock);
     this.#model = model;
     this.#endpoints = new EndpointSet((endpoint) => deps.metrics.endpoint(model.name, endpoint));
     this.#picker = createPicker<Endpoint>(model.balance, [], deps.random);
@@ -117,11 +114,7 @@ export class Upstream {
 
   /** A place in the retry budget, `share` being the route's; false = none left, and counted as refused. */
   spendRetry(share: number, nowMs: number): boolean {
-    const granted = this.#budget.trySpend(share, nowMs);
-    if (!granted) this.metrics.retried('budget');
-    this.#budgetShare = share;
-    this.#publishBudget();
-    return granted;
+    return this.#budget.trySpend(share, nowMs);
   }
 
   /**
@@ -154,8 +147,7 @@ export class Upstream {
     this.#started = false;
     this.#monitor?.stop();
     this.#monitor = undefined;
-    this.#gaugeTimer?.();
-    this.#gaugeTimer = undefined;
+    this.#budget.stop();
     this.#endpoints.clear();
     for (const endpoint of [...this.#endpoints.retired]) {
       endpoint.ejectionTimer?.();
@@ -177,7 +169,7 @@ export class Upstream {
       panic,
       healthy,
       total,
-      retryBudgetRatio: this.#budget.ratio(this.#budgetShare, nowMs),
+      retryBudgetRatio: this.#budget.ratio(nowMs),
       endpoints: this.endpoints.map((endpoint) => viewEndpoint(endpoint, nowMs)),
     };
   }
@@ -285,16 +277,6 @@ export class Upstream {
     this.#endpoints.forget(endpoint);
     const isNamed = this.endpoints.some((other) => other.name === endpoint.name);
     if (!isNamed) this.#deps.metrics.forgetEndpoint(this.name, endpoint.name);
-  }
-
-  /** Keeps the gauge true until the window is empty, also where no request comes any more. */
-  #publishBudget(): void {
-    this.metrics.retryBudgetRatio = this.#budget.ratio(this.#budgetShare, this.#deps.clock.nowMs());
-    if (this.#gaugeTimer !== undefined || this.metrics.retryBudgetRatio === 0) return;
-    this.#gaugeTimer = this.#deps.clock.after(GAUGE_PERIOD_MS, () => {
-      this.#gaugeTimer = undefined;
-      this.#publishBudget();
-    });
   }
 }
 

@@ -47,7 +47,14 @@ async function listen(t: TestContext, server: net.Server, path?: string): Promis
 }
 
 const raw = (t: TestContext, onSocket: (socket: net.Socket) => void): Promise<EndpointAddress> =>
-  listen(t, net.createServer(onSocket));
+  listen(
+    t,
+    net.createServer((socket) => {
+      // A socket that is not read does not notice its end.
+      socket.resume();
+      onSocket(socket);
+    }),
+  );
 
 async function nobody(): Promise<EndpointAddress> {
   const server = net.createServer().listen(0, '127.0.0.1');
@@ -176,7 +183,6 @@ describe('tcp checks', () => {
   it('ask only whether a connection is accepted, and close it', async (t) => {
     const closes: Promise<unknown>[] = [];
     const address = await raw(t, (socket) => {
-      socket.resume();
       closes.push(once(socket, 'close'));
     });
     const result = await prober.probe(address, tcpCheck);

@@ -214,7 +214,7 @@ export class RedisStore implements LimitStore {
     this.loaded = false;
     const wasOpen = this.breaker.open;
     this.breaker.trip(this.clock.nowMs());
-    if (!wasOpen) this.wentAway('connection lost');
+    if (!wasOpen && this.started) this.wentAway('connection lost');
     this.failInFlight('connection lost');
   }
 

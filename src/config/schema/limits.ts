@@ -31,7 +31,7 @@ const timezone = scalar({
   problem: (text) => (isTimeZone(text) ? undefined : 'expected an IANA time zone such as Europe/Berlin'),
 });
 
-export const limit = z.strictObject({
+const limit = z.strictObject({
   window: rate.optional().describe('Any rolling window of that length admits at most so many. `100/1m`.'),
   rate: rate.optional().describe('Any interval of length t admits at most burst + rate × t. `50/s`.'),
   burst: z

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { canonicalPath } from '../../core/route/path.ts';
 import { pathPatternProblem } from '../../core/route/path-pattern.ts';
+import { MAX_LIMITS_PER_ROUTE } from '../../limits/bound-limit.ts';
 import { parseEndpointUrl } from '../addresses.ts';
 import { isName, isToken } from '../scalars.ts';
 import {
@@ -230,9 +231,12 @@ const upstreamRef = scalar({
   },
 });
 
-export const limitNames = z.array(name).describe('Names of limits: a request passes all or takes from none.');
+export const limitNames = z
+  .array(name)
+  .max(MAX_LIMITS_PER_ROUTE)
+  .describe('Names of limits: a request passes all or takes from none.');
 
-export const route = z.strictObject({
+const route = z.strictObject({
   name: name.optional().meta({ description: 'Shown everywhere. Default: `routes[i]`.' }),
   match: match.prefault({}).describe('Which requests; default: all.'),
   upstream: upstreamRef.optional().describe('Name of an upstream, or a URL for one without a name.'),

@@ -15,7 +15,7 @@ import {
 const defaultListen = '127.0.0.1:8080';
 const defaultAdmin = '127.0.0.1:9901';
 
-export const listener = z.strictObject({
+const listener = z.strictObject({
   address: listenAddress
     .default(defaultListen)
     .describe('Where to listen: `host:port`, `:port`, `[::1]:8080`, `unix:/path`. Changing it wants a restart.'),

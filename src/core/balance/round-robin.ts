@@ -14,7 +14,7 @@ const MAX_CYCLE_WORK = 1 << 18;
  */
 export function createRoundRobin<C extends Candidate>(candidates: readonly C[], random: Random): Picker<C> {
   const turns = turnsOf(candidates);
-  const evenTurns = turns !== undefined && turns.every((count) => count === 1);
+  const evenTurns = turns?.every((count) => count === 1);
   if (evenTurns) return new CyclePicker(candidates, candidates, random);
   const total = turns?.reduce((sum, count) => sum + count, 0) ?? Number.POSITIVE_INFINITY;
   if (turns !== undefined && total * candidates.length <= MAX_CYCLE_WORK) {

@@ -41,7 +41,7 @@ export type LimitState = RateState | WindowState | QuotaState;
 /** The wait of what can never fit. */
 export const NEVER = -1;
 
-/** Throws a RangeError for a rate that takes centuries to refill, and for a zone that is not known. */
+/** Throws a RangeError for a time zone that is not known. */
 export function compileLimit(spec: LimitSpec): CompiledLimit {
   switch (spec.kind) {
     case 'rate':

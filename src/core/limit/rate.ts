@@ -28,16 +28,14 @@ const PS_PER_US = 1_000_000;
 /** Ticks never exceed this, so that sums of two stay exact in a double. */
 const MAX_TICKS = 2 ** 52;
 
-/** Throws a RangeError when the whole burst takes more than 140 years to come back. */
+/** A burst that takes more than 140 years to come back is cut to what comes back in that time. */
 export function rateLimit(count: number, periodUs: number, burst: number): RateLimit {
-  for (let ticksPerUs = PS_PER_US; ticksPerUs >= 1; ticksPerUs /= 10) {
-    const interval = (BigInt(periodUs) * BigInt(ticksPerUs) + BigInt(count) - 1n) / BigInt(count);
-    const tolerance = interval * BigInt(burst);
-    if (tolerance <= BigInt(MAX_TICKS)) {
-      return { kind: 'rate', burst, interval: Number(interval), ticksPerUs, tolerance: Number(tolerance) };
-    }
-  }
-  throw new RangeError(`a burst of ${burst} at ${count} per ${periodUs} µs takes more than 140 years to come back`);
+  const ticks = (ticksPerUs: number) => (BigInt(periodUs) * BigInt(ticksPerUs) + BigInt(count) - 1n) / BigInt(count);
+  let ticksPerUs = PS_PER_US;
+  while (ticksPerUs > 1 && ticks(ticksPerUs) * BigInt(burst) > BigInt(MAX_TICKS)) ticksPerUs /= 10;
+  const interval = Number(ticks(ticksPerUs));
+  const most = Math.max(1, Math.min(burst, Math.floor(MAX_TICKS / interval)));
+  return { kind: 'rate', burst: most, interval, ticksPerUs, tolerance: most * interval };
 }
 
 function debt(state: RateState, limit: RateLimit, nowUs: number): number {
