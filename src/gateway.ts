@@ -139,9 +139,9 @@ class NodeGateway implements Gateway {
     this.wheel = driveWheel(this.clock);
     this.transport = overrides.transport ?? tcpTransport(this.wheel.wheel, this.clock);
     const { clock, log, metrics } = this;
-    this.openStore = overrides.store ?? openStore(this.model.store, { clock, log, metrics });
-    this.limiter = this.createLimiter();
     const random = overrides.random ?? Math.random;
+    this.openStore = overrides.store ?? openStore(this.model, { clock, random, log, metrics });
+    this.limiter = this.createLimiter();
     this.upstreams = new Upstreams(this.model.upstreams, { clock, random, log, metrics, prober: new NetProber() });
     this.untrusted = new UntrustedPeers(log, metrics, () => this.model);
     this.context = this.createContext(random);
@@ -209,6 +209,7 @@ class NodeGateway implements Gateway {
       if (error instanceof ListenError || error instanceof StartError) throw new StartError(error.message);
       throw error;
     }
+    this.openStore.start();
     this.upstreams.start();
     this.state = 'ready';
   }

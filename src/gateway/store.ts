@@ -1,20 +1,39 @@
 import { MemoryStore } from '../adapters/memory/memory-store.ts';
-import type { StoreModel } from '../config/snapshot.ts';
+import { RedisStore } from '../adapters/redis/redis-store.ts';
+import type { SnapshotModel } from '../config/snapshot.ts';
+import type { Random } from '../core/random.ts';
 import type { LimitStore } from '../limits/limit-store.ts';
 import type { ClockAndTimers, Log, Metrics } from '../ports.ts';
 
-/** The store of limits, and how to let go of it. */
+/** The store of limits with its life: a gateway starts and serves whether or not it answers. */
 export interface OpenStore {
   readonly store: LimitStore;
+  start(): void;
   close(): Promise<void>;
 }
 
 export interface StoreDeps {
   readonly clock: ClockAndTimers;
+  readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
 }
 
-export function openStore(model: StoreModel, deps: StoreDeps): OpenStore {
-  return { store: new MemoryStore({ nowUs: () => deps.clock.wallUs() }), close: async () => {} };
+/** Makes the store that a configuration names. */
+export function openStore({ store, secret }: SnapshotModel, deps: StoreDeps): OpenStore {
+  const { clock, metrics } = deps;
+  if (store.kind === 'memory') {
+    const memory = new MemoryStore({ nowUs: () => clock.wallUs() });
+    return { store: memory, start: () => {}, close: async () => {} };
+  }
+  const redis = new RedisStore({
+    ...deps,
+    url: store.url,
+    prefix: store.prefix,
+    timeoutMs: store.timeoutMs,
+    secret,
+    metrics: metrics.store(),
+    fleetSize: (size) => metrics.fleetSize(size),
+  });
+  return { store: redis, start: () => redis.start(), close: () => redis.stop() };
 }

@@ -97,7 +97,7 @@ local function expired(s, l)
   if not s.stamp then return 0, from, false end
   while from < #s.body do
     local stamp, more = entry(s.body, from)
-    if stamp >= horizon then return units, from, true end
+    if stamp > horizon then return units, from, true end
     units, from = units + more, from + ENTRY
   end
   if s.stamp > horizon then return units, from, true end
