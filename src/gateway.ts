@@ -92,6 +92,9 @@ export interface Gateway {
   readonly fleet: { readonly size: number; readonly storeUp: boolean };
 }
 
+/** What the log still holds gets so long to be written. */
+const LOG_DRAIN_MS = 1000;
+
 export const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
 /** Makes a gateway of a configuration as one would write it, or as `loadConfigFile` gives it. Throws a `ConfigError`. */
@@ -115,6 +118,7 @@ class NodeGateway implements Gateway {
   private readonly clock: ClockAndTimers;
   private readonly metrics: Metrics & { text(): Promise<string> };
   private readonly log: Log;
+  private readonly ownLogs: Logs | undefined;
   private readonly accessLogOf: (format: 'json' | 'combined' | false) => AccessLog | undefined;
   private readonly wheel: DrivenWheel;
   private readonly openStore: OpenStore;
@@ -132,9 +136,9 @@ class NodeGateway implements Gateway {
     this.config = config;
     this.model = compileConfig(config.config);
     this.clock = overrides.clock ?? new SystemClock();
-    const logs = overrides.log === undefined ? stdoutLogs(this.clock, this.model.log.level) : undefined;
-    this.log = overrides.log ?? (logs as Logs).events;
-    this.accessLogOf = overrides.accessLog ?? ((format) => logs?.access(format));
+    this.ownLogs = overrides.log === undefined ? stdoutLogs(this.clock, this.model.log.level) : undefined;
+    this.log = overrides.log ?? (this.ownLogs as Logs).events;
+    this.accessLogOf = overrides.accessLog ?? ((format) => this.ownLogs?.access(format));
     this.metrics = overrides.metrics ?? new PrometheusMetrics({ version: VERSION, clock: this.clock });
     this.wheel = driveWheel(this.clock);
     this.transport = overrides.transport ?? tcpTransport(this.wheel.wheel, this.clock);
@@ -241,7 +245,7 @@ class NodeGateway implements Gateway {
         return this.metrics.text();
       },
       reload: this.overrides.onReload ?? (async () => ({ ok: false, errors: ['this gateway has no file to reload'] })),
-      setLogLevel: (level) => this.overrides.setLogLevel?.(level),
+      setLogLevel: (level) => this.setLogLevel(level),
     });
   }
 
@@ -268,12 +272,17 @@ class NodeGateway implements Gateway {
     });
     this.context.snapshot = this.buildSnapshot(model);
     this.context.accessLog = this.accessLogOf(model.log.access);
-    if (model.log.level !== this.model.log.level) this.overrides.setLogLevel?.(model.log.level);
+    if (model.log.level !== this.model.log.level) this.setLogLevel(model.log.level);
     if (model.admin !== undefined) this.admin?.setRules(model.admin);
     this.config = config;
     this.model = model;
     this.metrics.configLoaded('success', model.hash);
     this.log.info('configuration reloaded', { hash: model.hash });
+  }
+
+  private setLogLevel(level: LogLevel): void {
+    if (this.ownLogs !== undefined) this.ownLogs.events.level = level;
+    this.overrides.setLogLevel?.(level);
   }
 
   private reconfigurePools(upstream: Upstream | undefined): void {
@@ -316,6 +325,7 @@ class NodeGateway implements Gateway {
     await this.admin?.close();
     await this.openStore.close();
     this.wheel.stop();
+    await this.ownLogs?.close(LOG_DRAIN_MS);
   }
 
   inject(request: InjectRequest): Promise<InjectResponse> {

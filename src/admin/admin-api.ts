@@ -1,5 +1,6 @@
 import type { LogLevel } from '../ports.ts';
 import type { AdminSource } from './admin-source.ts';
+import type { AdminProblem, LogLevelView } from './api-types.ts';
 import { upstreamsCsv } from './csv.ts';
 import { INDEX_PAGE } from './index-page.ts';
 
@@ -49,10 +50,10 @@ export function adminProblem(
   status: number,
   title: string,
   detail: string,
-  more: Readonly<Record<string, unknown>> = {},
+  more: Pick<AdminProblem, 'errors'> = {},
   headers: Readonly<Record<string, string>> = {},
 ): AdminReply {
-  const document = { type: 'about:blank', title, status, detail, ...more };
+  const document: AdminProblem = { type: 'about:blank', title, status, detail, ...more };
   return { status, contentType: 'application/problem+json', body: `${JSON.stringify(document)}\n`, headers };
 }
 
@@ -85,7 +86,7 @@ function setLogLevel(source: AdminSource, { body }: AdminRequest): AdminReply {
     return adminProblem(400, 'Bad request', `the body is {"level": "…"}, one of ${LEVELS.join(', ')}`);
   }
   source.setLogLevel(level);
-  return json({ level });
+  return json({ level } satisfies LogLevelView);
 }
 
 function levelIn(body: string): unknown {

@@ -1,6 +1,6 @@
 import type { LogLevel } from '../ports.ts';
 
-export type { EndpointView, UpstreamView } from '../upstream/upstream-view.ts';
+export type { UpstreamView } from '../upstream/upstream-view.ts';
 
 /** What `/api/v1` answers, as JSON. Durations are milliseconds, times ISO 8601; no value is a secret. */
 

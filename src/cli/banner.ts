@@ -5,7 +5,7 @@ import type { Gateway } from '../gateway.ts';
 import { counted } from './print.ts';
 
 /** `http://host:port`, or the unix socket as it is written. */
-export function shownAddress(address: string): string {
+function shownAddress(address: string): string {
   return address.startsWith('unix:') || address.startsWith('/') ? address : `http://${address}`;
 }
 

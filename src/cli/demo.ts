@@ -31,11 +31,12 @@ Ends at once on Ctrl-C.`,
     const served = new Served(loaded);
     await served.start();
     const traffic = await startTraffic(port);
-    print(...story(port, adminPort, backends, traffic.description));
-    return new Promise((resolve) => {
+    const ended = new Promise<number>((resolve) => {
       const end = (): void => resolve(EXIT.good);
       process.on('SIGINT', end).on('SIGTERM', end);
     });
+    print(...story(port, adminPort, backends, traffic.description));
+    return ended;
   },
 };
 

@@ -48,8 +48,10 @@ Exit codes: 0 ended by a signal, 1 a value is not valid or the gateway cannot st
     }
     const served = new Served(loaded);
     await served.start();
+    // Whoever reads that it has started may send a signal at once.
+    const ended = served.untilEnd();
     served.announce();
-    return served.untilEnd();
+    return ended;
   },
 };
 

@@ -27,8 +27,10 @@ Exit codes: 0 ended by a signal, 1 configuration not valid or cannot start.`,
     await served.start();
     process.on('SIGHUP', () => void served.reload());
     if (values.watch === true) watchFile(file, served);
+    // Whoever reads that it has started may send a signal at once.
+    const ended = served.untilEnd();
     served.announce();
-    return served.untilEnd();
+    return ended;
   },
 };
 

@@ -2,10 +2,12 @@ import { canonicalIp } from '../core/ip.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import type { GatewayError } from '../errors.ts';
 import type { Body, BodySink } from '../http/body.ts';
-import { fieldCodeOf, HOP_BY_HOP } from '../http/field-code.ts';
+import { FieldCode, fieldCodeOf, HOP_BY_HOP } from '../http/field-code.ts';
 import { type Fields, ListFields } from '../http/fields.ts';
 import type { OutgoingFields, ReplyHead, RequestHead } from '../http/head.ts';
 import { hostOf } from '../http/http1/authority.ts';
+import { isFieldValue, isTarget, isToken } from '../http/http1/chars.ts';
+import { connectionOptions } from '../http/http1/connection-options.ts';
 import type { Peer } from '../http/peer.ts';
 import type { ProxyContext } from '../proxy/context.ts';
 import { onDeadline } from '../proxy/deadlines.ts';
@@ -128,24 +130,39 @@ class InMemoryDownstream implements Downstream, Body {
 
 function headOf(request: InjectRequest, bodyLength: number): RequestHead {
   const url = new URL(request.url, 'http://localhost');
+  const method = request.method ?? 'GET';
   const fields = new ListFields(Object.entries(request.headers ?? {}));
   const authority = fields.get('host') ?? url.host;
   // The path as it was written: a URL object would have normalised it before the gateway could judge it.
   const target = request.url.startsWith('/') ? request.url : `${url.pathname}${url.search}`;
   const queryAt = target.indexOf('?');
+  assertWritable(method, target, fields);
+  const host = hostOf(authority);
+  if (host === undefined) throw new TypeError(`not a host: ${JSON.stringify(authority)}`);
   return Object.assign(fields, {
-    method: request.method ?? 'GET',
+    method,
     path: queryAt < 0 ? target : target.slice(0, queryAt),
     query: queryAt < 0 ? '' : target.slice(queryAt),
     authority,
-    host: hostOf(authority) ?? '',
+    host,
     version: 'HTTP/1.1' as const,
     hasBody: bodyLength > 0,
     bodyLength: bodyLength > 0 ? bodyLength : undefined,
     upgrade: undefined,
     expectsContinue: false,
-    connectionNamed: undefined,
+    connectionNamed: connectionOptions(fields.get('connection')).named,
   });
+}
+
+/** What no codec would have let through must not reach an endpoint's wire either. */
+function assertWritable(method: string, target: string, fields: ListFields): void {
+  if (!isToken(method)) throw new TypeError(`not a method: ${JSON.stringify(method)}`);
+  if (!isTarget(target)) throw new TypeError(`not a path: ${JSON.stringify(target)}`);
+  for (const [name, value] of fields.lines) {
+    const isForging = fieldCodeOf(name) === FieldCode.framingLookalike;
+    if (isForging || !isToken(name) || !isFieldValue(value))
+      throw new TypeError(`not a header: ${JSON.stringify(name)}`);
+  }
 }
 
 /** The fields that a client would see. */

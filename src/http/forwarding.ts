@@ -1,6 +1,6 @@
 import { FieldCode, maskOf } from './field-code.ts';
 import type { Fields } from './fields.ts';
-import { FieldBlock, type FlatFields, type RequestHead } from './head.ts';
+import { FieldBlock, type FlatFields, type ProtocolVersion, type RequestHead } from './head.ts';
 import type { Peer } from './peer.ts';
 
 /** Fields about the way a request came: the gateway writes its own, from what came only where the peer is trusted. */
@@ -74,9 +74,10 @@ export function forwardedElement(address: string, authority: string): string {
   return `for=${node}${host};proto=http`;
 }
 
-const VIA_TEXT = '1.1 headgate';
+const VIA_11 = '1.1 headgate';
 
-/** Via of a response on its way to the client. */
-export function responseVia(received: string | undefined): string {
-  return received === undefined ? VIA_TEXT : `${received}, ${VIA_TEXT}`;
+/** Via of a response on its way to the client; `version` is that in which it was received. */
+export function responseVia(received: string | undefined, version: ProtocolVersion): string {
+  const own = version === 'HTTP/1.1' ? VIA_11 : `${version.slice(5)} headgate`;
+  return received === undefined ? own : `${received}, ${own}`;
 }

@@ -30,6 +30,7 @@ export interface RequestHead extends Fields {
 export interface ResponseHead extends Fields {
   readonly status: number;
   readonly reasonPhrase: string;
+  readonly version: ProtocolVersion;
   /** Lower-case names of fields that Connection tied to the endpoint's connection. */
   readonly connectionNamed: ReadonlySet<string> | undefined;
 }

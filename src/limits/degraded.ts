@@ -15,7 +15,7 @@ export type LocalStoreFactory = (
 ) => SyncLimitStore;
 
 /** What one of `gateways` may admit of a limit: never less than one unit. */
-export function shareOf(spec: LimitSpec, compiled: CompiledLimit, gateways: number): CompiledLimit {
+function shareOf(spec: LimitSpec, compiled: CompiledLimit, gateways: number): CompiledLimit {
   const share = (units: number) => Math.max(1, Math.floor(units / gateways));
   if (spec.kind === 'rate') return rateLimit(spec.count, spec.periodUs * gateways, share(spec.burst));
   if (spec.kind === 'window') return windowLimit(share(spec.limit), spec.windowUs);
@@ -121,11 +121,9 @@ function seedShare(
     return;
   }
   share.calendar.locate(sinceUs);
-  const { endUs } = share.calendar;
-  if (endUs <= nowUs) return;
   const quota = state as QuotaState;
   quota.count = spent;
-  quota.endUs = endUs;
+  quota.endUs = share.calendar.endUs;
 }
 
 function spentAtStart(share: CompiledLimit, key: LimitKey, sinceUs: number, gateways: number): number {

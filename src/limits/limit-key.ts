@@ -58,12 +58,14 @@ function sourceOf(part: KeyPart): string {
 }
 
 /** `<prefix>:1:{hg.P}:<limit>:<kind>:<hash>`; P in two hexadecimal digits. `first` and `all` are tagged parts. */
-export function limitKey(hasher: KeyHasher, prefix: string, limit: LimitModel, first: string, all: string): SeenKey {
+function limitKey(hasher: KeyHasher, prefix: string, limit: LimitModel, first: string, all: string): SeenKey {
   const digest = hasher.hash(all);
   const partition = (first === all ? digest : hasher.hash(first))[0]!;
   const hash = digest.toString('base64url', 0, HASH_BYTES);
   const tag = partition.toString(16).padStart(2, '0');
-  return new SeenKey(`${prefix}:1:{hg.${tag}}:${limit.name}:${limit.spec.kind}:${hash}`, hash, partition);
+  // Joined, not concatenated: a string of one piece takes half the memory as a key of a map.
+  const storeKey = [prefix, '1', `{hg.${tag}}`, limit.name, limit.spec.kind, hash].join(':');
+  return new SeenKey(storeKey, hash, partition);
 }
 
 /** Why a request has no key: the limit does not hold for it, or refuses it. */

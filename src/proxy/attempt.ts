@@ -56,11 +56,15 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
   onInformational(head: ResponseHead): void {
     const { downstream, head: request } = this.exchange;
     if (request.version === 'HTTP/1.0' || (head.status === 100 && !request.expectsContinue)) return;
-    downstream.writeInformational(head.status, head.reasonPhrase, head);
+    downstream.writeInformational(head);
   }
 
   onResponse(head: ResponseHead, bodyLength: number | undefined): void {
-    attemptResponded(this, head, bodyLength);
+    try {
+      attemptResponded(this, head, bodyLength);
+    } catch (error) {
+      this.exchange.crash(error);
+    }
   }
 
   onData(chunk: Uint8Array): boolean {
@@ -99,7 +103,7 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
 
   /** No response head came in time. */
   timedOut(error: GatewayError): void {
-    this.channel?.close();
+    this.letGo();
     this.failed(error, 'timeout', 'timeout');
   }
 
@@ -116,6 +120,10 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
     if (this.over) return;
     this.over = true;
     this.settle('neutral');
+    this.letGo();
+  }
+
+  private letGo(): void {
     if (this.channel === undefined) this.pool.withdraw(this);
     else this.channel.close();
   }

@@ -1,7 +1,7 @@
 import type { WheelTimer } from '../core/timer-wheel.ts';
 import type { Body } from '../http/body.ts';
 import type { Fields } from '../http/fields.ts';
-import type { ReplyHead } from '../http/head.ts';
+import type { ReplyHead, ResponseHead } from '../http/head.ts';
 import type { Peer } from '../http/peer.ts';
 import type { TunnelEnd } from '../upstream/channel.ts';
 import type { Exchange } from './exchange.ts';
@@ -18,7 +18,7 @@ export interface Downstream {
   readonly requestBody: Body | undefined;
   /** Whether octets of the request are still to come. */
   readonly requestPending: boolean;
-  writeInformational(status: number, reasonPhrase: string, fields: Fields): void;
+  writeInformational(head: ResponseHead): void;
   /** A whole response; `body` holds one octet a character. */
   sendReply(head: ReplyHead, body: string): void;
   /** Head of a response whose body follows. */

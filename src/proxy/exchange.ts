@@ -77,6 +77,8 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   finished = false;
   /** What an endpoint sent while a response hook was awaited. */
   private held: HeldBody | undefined = undefined;
+  /** The answer whose response hooks are awaited. */
+  private replying: ReplyHead | undefined = undefined;
   bytesOut = 0;
   connectMs: number | undefined = undefined;
   upstreamStartMs: number | undefined = undefined;
@@ -136,8 +138,18 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   answer(reply: Reply): void {
     if (this.finished) return;
     const head = this.replyHead(reply.status, reasonPhrase(reply.status), NO_FIELDS, reply.body.length);
-    head.extra.push(...reply.fields, 'Date', this.context.dateText());
+    this.addFields(head.extra, reply.fields);
+    head.extra.push('Date', this.context.dateText());
     this.runResponseHooks(head, reply.body, 0);
+  }
+
+  /** Adds fields of an answer of the gateway's own, less those that the route sets or removes. */
+  private addFields(lines: FlatFields, fields: FlatFields): void {
+    const { responseDrop } = this.route;
+    for (let at = 0; at < fields.length; at += 2) {
+      const name = fields[at] as string;
+      if (responseDrop?.has(name.toLowerCase()) !== true) lines.push(name, fields[at + 1] as string);
+    }
   }
 
   /** Ends the exchange with the problem document of a failure; cuts the response where one was begun. */
@@ -164,7 +176,7 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   /** Sends the head of an endpoint's response; its body follows through `forwardData` and `forwardEnd`. */
   respond(response: ResponseHead, bodyLength: number | undefined): void {
     const head = this.replyHead(response.status, response.reasonPhrase, response, bodyLength);
-    head.extra.push('Via', responseVia(response.get('via')));
+    head.extra.push('Via', responseVia(response.get('via'), response.version));
     if (response.get('date') === undefined) head.extra.push('Date', this.context.dateText());
     if (response.connectionNamed !== undefined) {
       head.drop = new Set([...response.connectionNamed, ...(head.drop ?? [])]);
@@ -195,8 +207,9 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
       const waiting = (hooks[at++] as ResponseHook)(this, head);
       if (waiting === undefined) continue;
       this.held ??= { chunks: [], ended: false, trailers: undefined };
+      this.replying = head;
       waiting.then(
-        () => this.runResponseHooks(head, body, at),
+        () => this.continueReply(head, body, at),
         (error: unknown) => this.crash(error),
       );
       return;
@@ -204,11 +217,21 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
     if (!this.finished) this.send(head, body);
   }
 
+  private continueReply(head: ReplyHead, body: string | undefined, at: number): void {
+    // A failure meanwhile may have put another answer in the place of this one.
+    if (this.finished || this.replying !== head) return;
+    try {
+      this.runResponseHooks(head, body, at);
+    } catch (error) {
+      this.crash(error);
+    }
+  }
+
   private send(head: ReplyHead, body: string | undefined): void {
     this.status = head.status;
     this.headSent = true;
     if (body !== undefined) {
-      this.bytesOut += body.length;
+      if (this.head.method !== 'HEAD') this.bytesOut += body.length;
       this.downstream.sendReply(head, body);
       this.finish();
       return;
@@ -249,9 +272,13 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
 
   /** A bug: logged with its stack, answered 500, counted. */
   crash(error: unknown): void {
+    this.logBug(error);
+    this.fail(new GatewayError('internal', 'gateway', 'The gateway failed to handle this request.'));
+  }
+
+  private logBug(error: unknown): void {
     const stack = error instanceof Error ? error.stack : String(error);
     this.context.log.error('a request failed because of a bug', { id: this.id, route: this.routeName, stack });
-    this.fail(new GatewayError('internal', 'gateway', 'The gateway failed to handle this request.'));
   }
 
   // What the two sides report.
@@ -263,7 +290,8 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
 
   /** All that one read from the endpoint held was handed over. */
   onUpstreamRead(): void {
-    touchStream(this);
+    // Before the response head its own deadline stands, however much else an endpoint sends.
+    if (this.streaming) touchStream(this);
     this.downstream.flush();
   }
 
@@ -326,9 +354,17 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
       this.bytesIn,
       this.bytesOut,
     );
-    for (const hook of route.finishHooks) hook(this, this);
+    this.runFinishHooks();
     context.accessLog?.write(this);
     downstream.done(this);
+  }
+
+  private runFinishHooks(): void {
+    try {
+      for (const hook of this.route.finishHooks) hook(this, this);
+    } catch (error) {
+      this.logBug(error);
+    }
   }
 
   // The record of a finished exchange.

@@ -113,6 +113,7 @@ function retry(attempt: Attempt, afterConnect: boolean): void {
     return;
   }
   exchange.attempt = undefined;
+  armTimer(exchange);
   context.clock.after(waitMs, () => {
     if (!exchange.finished) tryNext(exchange, upstream, tried, fresh);
   });

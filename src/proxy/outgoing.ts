@@ -2,7 +2,7 @@
 import { rewritePath } from '../core/route/rewrite.ts';
 import { FieldCode, maskOf } from '../http/field-code.ts';
 import { forwardingDrop, forwardingFields } from '../http/forwarding.ts';
-import type { FlatFields, OutgoingRequest } from '../http/head.ts';
+import { FieldBlock, type FlatFields, type OutgoingRequest } from '../http/head.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Exchange } from './exchange.ts';
@@ -12,7 +12,8 @@ const MAX_FORWARDS = maskOf(FieldCode.maxForwards);
 /** Builds the request of one attempt: target, Host, forwarding fields and the route's edits. */
 export function outgoingRequest(exchange: Exchange, upstream: Upstream, endpoint: Endpoint): OutgoingRequest {
   const { head, route, downstream } = exchange;
-  const extra: FlatFields = ['X-Request-Id', exchange.id];
+  const edited = route.requestDrop;
+  const extra: FlatFields = edited?.has('x-request-id') === true ? [] : ['X-Request-Id', exchange.id];
   for (const text of route.requestExtra) extra.push(text);
   let dropCodes = forwardingDrop(downstream.peer);
   if (head.method === 'OPTIONS') {
@@ -29,13 +30,24 @@ export function outgoingRequest(exchange: Exchange, upstream: Upstream, endpoint
     fields: head,
     dropCodes,
     drop: dropOf(exchange),
-    shared: forwardingFields(head, downstream.peer),
+    shared: withoutEdited(forwardingFields(head, downstream.peer), edited),
     extra,
     hasBody: head.hasBody,
     bodyLength: head.bodyLength,
     upgrade: head.upgrade,
     expectsContinue: head.expectsContinue,
   };
+}
+
+/** The route's word about a field is the last: what it sets or removes, the gateway does not write. */
+function withoutEdited(block: FieldBlock, edited: ReadonlySet<string> | undefined): FieldBlock {
+  if (edited === undefined) return block;
+  const lines: FlatFields = [];
+  for (let at = 0; at < block.lines.length; at += 2) {
+    const name = block.lines[at] as string;
+    if (!edited.has(name.toLowerCase())) lines.push(name, block.lines[at + 1] as string);
+  }
+  return lines.length === block.lines.length ? block : new FieldBlock(lines);
 }
 
 function targetOf(exchange: Exchange): string {

@@ -66,11 +66,7 @@ function runRequestHooks(exchange: Exchange, at: number): void {
     if (outcome === undefined) continue;
     if (outcome instanceof Promise) {
       outcome.then(
-        (reply) => {
-          if (exchange.finished) return;
-          if (reply === undefined) runRequestHooks(exchange, at);
-          else exchange.answer(reply);
-        },
+        (reply) => continueHooks(exchange, at, reply),
         (error: unknown) => exchange.crash(error),
       );
       return;
@@ -79,6 +75,16 @@ function runRequestHooks(exchange: Exchange, at: number): void {
     return;
   }
   act(exchange);
+}
+
+function continueHooks(exchange: Exchange, at: number, reply: Reply | undefined): void {
+  if (exchange.finished) return;
+  try {
+    if (reply === undefined) runRequestHooks(exchange, at);
+    else exchange.answer(reply);
+  } catch (error) {
+    exchange.crash(error);
+  }
 }
 
 /** The end of the line: the route's own answer, or an endpoint's. */

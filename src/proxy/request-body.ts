@@ -54,6 +54,7 @@ export class RequestBody implements BodySink {
     for (const chunk of this.kept ?? []) flowing = channel.writeData(chunk);
     if (this.ended) channel.writeEnd(this.trailers);
     else if (flowing) this.source.resume();
+    else this.owner.onRequestStalled(true);
   }
 
   detach(): void {

@@ -7,10 +7,11 @@ import type { Exchange } from './exchange.ts';
 
 /**
  * Joins client and endpoint after a 101 (RFC 9110 §7.8): octets both ways with back-pressure, half-closes passed on, cut
- * after the route's silence. Its exchange ends when both sides are closed.
+ * after the route's silence. Its exchange ends when one side is closed; the other is given what is still on its way.
  */
 export function openTunnel(exchange: Exchange, attempt: Attempt, head: ResponseHead, upstreamEnd: TunnelEnd): void {
   const reply = exchange.replyHead(101, head.reasonPhrase, head, undefined);
+  if (head.connectionNamed !== undefined) reply.drop = new Set([...head.connectionNamed, ...(reply.drop ?? [])]);
   reply.extra.push('Connection', 'Upgrade', 'Upgrade', exchange.head.upgrade as string);
   exchange.status = 101;
   exchange.headSent = true;
@@ -23,7 +24,6 @@ export class Tunnel {
   private readonly attempt: Attempt;
   private readonly client: TunnelEnd;
   private readonly upstream: TunnelEnd;
-  private openEnds = 2;
   private closed = false;
   bytesUp = 0;
 
@@ -43,8 +43,6 @@ export class Tunnel {
 
   /** Closes both sides at once: silence for too long, or the gateway stops. */
   destroy(): void {
-    if (this.closed) return;
-    this.closed = true;
     this.client.destroy();
     this.upstream.destroy();
     this.finish();
@@ -67,15 +65,17 @@ export class Tunnel {
         if (!to.write(chunk, transient)) from.pause();
       },
       onWritable: () => to.resume(),
-      onEnd: () => {
-        to.end();
-        if (--this.openEnds === 0) this.destroy();
+      onEnd: () => to.end(),
+      onClose: () => {
+        to.close();
+        this.finish();
       },
-      onClose: () => this.destroy(),
     };
   }
 
   private finish(): void {
+    if (this.closed) return;
+    this.closed = true;
     this.exchange.upstreamEndMs = this.exchange.context.clock.nowMs();
     this.exchange.attempt = undefined;
     this.attempt.abandonTunnel();

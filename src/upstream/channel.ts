@@ -46,6 +46,8 @@ export interface TunnelEnd {
   /** False asks to pause until `onWritable`. A transient chunk is copied where it cannot be written at once. */
   write(chunk: Uint8Array, transient: boolean): boolean;
   end(): void;
+  /** Closes once what waits is written, or is not taken. */
+  close(): void;
   destroy(): void;
   pause(): void;
   resume(): void;

@@ -40,6 +40,8 @@ interface Idle {
 interface Waiting {
   readonly waiter: PoolWaiter;
   readonly deadlineMs: number;
+  /** A connection that was used before will not do. */
+  readonly fresh: boolean;
 }
 
 /**
@@ -74,6 +76,7 @@ export class EndpointPool implements ChannelOwner {
 
   reconfigure(options: PoolOptions): void {
     this.options = options;
+    if (!this.closed) this.connectForWaiting();
   }
 
   /** `fresh`: a connection that was used before will not do (the retry after one of those died). */
@@ -90,7 +93,7 @@ export class EndpointPool implements ChannelOwner {
     }
     if (fresh && this.open >= this.options.maxConnections) this.closeOneIdle();
     const deadlineMs = now + this.options.connectTimeoutMs;
-    this.waiting.push({ waiter, deadlineMs });
+    this.waiting.push({ waiter, deadlineMs, fresh });
     this.deps.wheel.arm(this.timer, Math.min(this.timer.deadlineMs, deadlineMs));
     this.connectForWaiting();
   }
@@ -153,9 +156,8 @@ export class EndpointPool implements ChannelOwner {
 
   onConnectFailed(error: GatewayError): void {
     this.connecting--;
-    // One failed connect answers one request; those behind it have connects of their own under way.
-    const first = this.waiting.shift();
-    first?.waiter.onNoChannel(error);
+    // One failed connect answers one request, unless those that wait have a connect each without it.
+    if (this.waiting.length > this.connecting) this.waiting.shift()?.waiter.onNoChannel(error);
     if (!this.closed) this.connectForWaiting();
   }
 
@@ -178,15 +180,26 @@ export class EndpointPool implements ChannelOwner {
   }
 
   private offer(channel: UpstreamChannel, hintMs: number | undefined): void {
-    const next = this.waiting.shift();
+    const next = this.nextFor(channel);
     if (next !== undefined) {
       next.waiter.onChannel(channel);
+      return;
+    }
+    if (this.waiting.length > 0 && this.open >= this.options.maxConnections) {
+      // All who wait want a fresh one, and this one takes its place.
+      this.drop(channel);
       return;
     }
     const now = this.deps.clock.nowMs();
     const untilMs = now + this.idleLimit(hintMs);
     this.idleStack.push({ channel, sinceMs: now, untilMs });
     if (untilMs < this.timer.deadlineMs) this.deps.wheel.arm(this.timer, untilMs);
+  }
+
+  private nextFor(channel: UpstreamChannel): Waiting | undefined {
+    if (channel.served === 0 || this.waiting.length === 0) return this.waiting.shift();
+    const at = this.waiting.findIndex((entry) => !entry.fresh);
+    return at < 0 ? undefined : this.waiting.splice(at, 1)[0];
   }
 
   private idleLimit(hintMs: number | undefined): number {

@@ -96,7 +96,10 @@ test('a file that is not there is one clear line', async (t) => {
 
 test('three mistakes are three errors with their places', async (t) => {
   const { headgate, write } = folder(t);
-  write('bad.yaml', 'limits:\n  a: { window: 5/1x }\nrouts: []\nroutes:\n  - upstream: nowhere\n');
+  write(
+    'bad.yaml',
+    'limits:\n  a: { window: 5/1x }\nrouts: []\nroutes:\n  - { limits: [b], respond: { status: 200 } }\n',
+  );
   for (const verb of ['check', 'start', 'config']) {
     const result = await headgate(verb, '-c', 'bad.yaml');
     assert.equal(result.code, 1);

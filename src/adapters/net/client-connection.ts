@@ -4,7 +4,7 @@ import { WheelTimer } from '../../core/timer-wheel.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Body, BodySink } from '../../http/body.ts';
 import type { Fields } from '../../http/fields.ts';
-import type { ReplyHead } from '../../http/head.ts';
+import type { ReplyHead, ResponseHead } from '../../http/head.ts';
 import type { HeadError, Http1RequestHead } from '../../http/http1/request-head.ts';
 import { type RequestEvents, RequestParser } from '../../http/http1/request-parser.ts';
 import type { Peer } from '../../http/peer.ts';
@@ -22,7 +22,10 @@ export interface ConnectionHost {
   readonly bodyTimeoutMs: number;
   readonly maxHeaderBytes: number;
   readonly maxHeaders: number;
+  /** Connections close behind the answer they carry. */
   readonly draining: boolean;
+  /** No new connections are taken: those at rest close. */
+  readonly stopping: boolean;
   nowMs(): number;
   arm(timer: WheelTimer, delayMs: number): void;
   disarm(timer: WheelTimer): void;
@@ -34,9 +37,10 @@ export interface ConnectionHost {
 
 /** Octets of requests read ahead while one is being answered; more stay in the kernel. */
 const READ_AHEAD_BYTES = 16 * 1024;
-/** After the last answer a client may still send this much, for so long, before the connection is reset. */
+/** After the last answer this much of what a client still sends is read, and so long it is waited for its FIN. */
 const LINGER_BYTES = 64 * 1024;
 const LINGER_MS = 1000;
+const NOTHING = Buffer.alloc(0);
 const HEAD_TOO_LATE: HeadError = { kind: 'request-timeout', detail: 'The head of the request did not come in time.' };
 
 /**
@@ -78,6 +82,7 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     socket.on('data', (chunk: Buffer) => this.onSocketData(chunk));
     socket.on('end', () => this.onSocketEnd());
     socket.on('drain', () => this.onSocketDrain());
+    socket.on('finish', () => this.onSocketFinish());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.onSocketClose());
   }
@@ -111,25 +116,34 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   private onSocketEnd(): void {
     this.halfClosed = true;
     if (this.tunnel !== undefined) this.tunnel.ended();
-    else if (this.exchange === undefined) this.close();
-    else if (this.parser.inBody) this.abortBody('The client closed the connection inside a request.');
-    else this.exchange.onHalfClosed();
+    else if (!this.closing) this.judgeHalfClosed();
+  }
+
+  /** The client sends no more: what does that mean for what it has sent? */
+  private judgeHalfClosed(): void {
+    if (this.exchange === undefined) {
+      if (this.ahead === undefined) this.close();
+    } else if (!this.parser.inBody) this.exchange.onHalfClosed();
+    else if (this.ahead === undefined) this.abortBody('The client closed the connection inside a request.');
   }
 
   private onSocketDrain(): void {
     if (this.tunnel !== undefined) this.tunnel.drained();
-    else if (this.response.drained()) this.exchange?.onWritable();
+    else if (this.closing) return;
+    else if (this.exchange === undefined) this.goOn();
+    else if (this.response.drained()) this.exchange.onWritable();
+  }
+
+  /** Everything was handed to the kernel, FIN included: from here the client has a moment to close its side. */
+  private onSocketFinish(): void {
+    if (this.closing) this.host.arm(this.patience, LINGER_MS);
   }
 
   private onSocketClose(): void {
     this.closing = true;
-    this.host.disarm(this.patience);
-    this.tunnel?.closed();
-    const exchange = this.exchange;
-    if (exchange !== undefined) {
-      this.response.dead = true;
-      exchange.onClientGone();
-    }
+    this.response.dead = true;
+    if (this.tunnel !== undefined) this.tunnel.closed();
+    else this.exchange?.onClientGone();
     this.host.release(this, this.patience, this.timer);
   }
 
@@ -155,12 +169,13 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
       return;
     }
     if (at < chunk.length) this.readAhead(chunk.subarray(at));
-    else if (this.exchange === undefined) this.waitForHead();
     this.response.flush();
+    if (this.halfClosed) this.judgeHalfClosed();
+    else if (this.exchange === undefined) this.waitForHead();
   }
 
   private waitForHead(): void {
-    if (this.halfClosed) this.close();
+    if (this.host.stopping && this.isIdle) this.close();
     else if (!this.parser.idle && !this.headBegun) {
       // The time for a head runs from its first octet: the next does not push it back.
       this.headBegun = true;
@@ -170,7 +185,8 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
 
   private isBlocked(): boolean {
     if (this.closing || this.tunnel !== undefined) return true;
-    if (this.exchange === undefined) return false;
+    // A client that does not read its answers is given no more of them.
+    if (this.exchange === undefined) return this.response.isFull;
     return !this.parser.inBody || this.sink === undefined || this.bodyPaused;
   }
 
@@ -181,19 +197,26 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
 
   /** While an answer is pending a small read-ahead keeps the socket flowing, so that a client that leaves is noticed. */
   private pauseSocket(rest: Buffer): void {
-    if (this.paused || (rest.length < READ_AHEAD_BYTES && !this.parser.inBody)) return;
+    if (rest.length >= READ_AHEAD_BYTES || this.parser.inBody) this.pauseReading();
+  }
+
+  private pauseReading(): void {
+    if (this.paused) return;
     this.paused = true;
     this.socket.pause();
   }
 
+  private resumeReading(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.socket.resume();
+  }
+
   private goOn(): void {
-    const rest = this.ahead;
+    const rest = this.ahead ?? NOTHING;
     this.ahead = undefined;
-    if (this.paused && !this.closing) {
-      this.paused = false;
-      this.socket.resume();
-    }
-    if (rest !== undefined) this.feed(rest);
+    this.resumeReading();
+    this.feed(rest);
   }
 
   onHead(head: Http1RequestHead): void {
@@ -221,24 +244,24 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
 
   onData(chunk: Uint8Array): void {
     if (this.sink === undefined) return;
-    if (this.sink.onData(chunk)) {
-      if (this.parser.inBody) this.host.arm(this.patience, this.host.bodyTimeoutMs);
-    } else if (this.parser.inBody) {
+    const isFlowing = this.sink.onData(chunk);
+    // What was too much ended the exchange, and with it the sink.
+    if (this.sink === undefined || !this.parser.inBody) return;
+    if (isFlowing) this.host.arm(this.patience, this.host.bodyTimeoutMs);
+    else {
       // The endpoint is slow, not the client: its patience is not tried.
       this.bodyPaused = true;
       this.host.disarm(this.patience);
-      if (!this.paused) {
-        this.paused = true;
-        this.socket.pause();
-      }
+      this.pauseReading();
     }
   }
 
   onEnd(trailers: Fields | undefined): void {
     const sink = this.sink;
+    if (sink === undefined) return;
     this.sink = undefined;
     this.host.disarm(this.patience);
-    sink?.onEnd(trailers);
+    sink.onEnd(trailers);
   }
 
   private abortBody(detail: string): void {
@@ -261,7 +284,8 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     if (!this.bodyPaused) return;
     this.bodyPaused = false;
     this.host.arm(this.patience, this.host.bodyTimeoutMs);
-    if (!this.feeding) this.goOn();
+    if (this.feeding) this.resumeReading();
+    else this.goOn();
   }
 
   abort(): void {
@@ -270,8 +294,8 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
 
   // The response.
 
-  writeInformational(status: number, phrase: string, fields: Fields): void {
-    this.response.informational(status, phrase, fields);
+  writeInformational(head: ResponseHead): void {
+    this.response.informational(head);
   }
 
   sendReply(head: ReplyHead, body: string): void {
@@ -298,7 +322,9 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
 
   cut(): void {
     this.closing = true;
-    this.socket.destroy();
+    // Where the end of the connection is the end of the body, only a reset tells that it came too early.
+    if (this.response.endsWithConnection) this.socket.resetAndDestroy();
+    else this.socket.destroy();
   }
 
   openTunnel(head: ReplyHead): TunnelEnd {
@@ -306,10 +332,7 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     const tunnel = new SocketEnd(this.socket, this.ahead);
     this.ahead = undefined;
     this.tunnel = tunnel;
-    if (this.paused) {
-      this.paused = false;
-      this.socket.resume();
-    }
+    this.resumeReading();
     if (this.halfClosed) tunnel.ended();
     return tunnel;
   }
@@ -328,20 +351,21 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
       this.close();
       return;
     }
-    if (!this.feeding) {
-      this.response.flush();
-      this.goOn();
-    }
-    if (this.exchange !== undefined || this.closing) return;
     this.host.arm(this.patience, this.host.idleTimeoutMs);
-    if (!this.feeding) this.waitForHead();
+    if (this.feeding) return;
+    this.response.flush();
+    this.goOn();
   }
 
   // Closing.
 
   /** No request is running: the connection may go. */
   closeIfIdle(): void {
-    if (this.exchange === undefined && this.parser.idle && this.ahead === undefined) this.close();
+    if (this.isIdle) this.close();
+  }
+
+  private get isIdle(): boolean {
+    return this.exchange === undefined && this.parser.idle && this.ahead === undefined;
   }
 
   /** Sends FIN, and reads on for a moment: a reset would destroy the answer on its way (RFC 9112 §9.6). */
@@ -350,17 +374,16 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     this.closing = true;
     this.ahead = undefined;
     this.socket.end();
-    if (this.halfClosed) return;
-    if (this.paused) {
-      this.paused = false;
-      this.socket.resume();
-    }
-    this.host.arm(this.patience, LINGER_MS);
+    this.resumeReading();
+    // A slow client may still be taking its answer; lingering begins when the last of it is out.
+    const isOut = this.socket.writableLength === 0;
+    this.host.arm(this.patience, isOut ? LINGER_MS : Math.max(LINGER_MS, this.host.idleTimeoutMs));
   }
 
+  /** What still comes is read and dropped, up to a bound: behind it the client is left to notice the answer. */
   private linger(bytes: number): void {
     this.lingerLeft -= bytes;
-    if (this.lingerLeft < 0) this.socket.destroy();
+    if (this.lingerLeft < 0) this.pauseReading();
   }
 
   destroy(): void {

@@ -40,6 +40,7 @@ export class Listener implements ConnectionHost {
   private readonly metrics: ListenerMetrics;
   private readonly server: Server;
   private readonly connections = new Set<ClientConnection>();
+  stopping = false;
 
   constructor(model: ListenerModel, context: ProxyContext, metrics: ListenerMetrics) {
     this.model = model;
@@ -74,8 +75,10 @@ export class Listener implements ConnectionHost {
   }
 
   private accept(socket: Socket): void {
-    const { maxConnections } = this.model;
-    if (maxConnections !== undefined && this.connections.size >= maxConnections) {
+    const { maxConnections, address } = this.model;
+    const isFull = maxConnections !== undefined && this.connections.size >= maxConnections;
+    // A peer that has already gone has no address: it must not pass for a unix socket, which is trusted.
+    if (isFull || (address.kind !== 'unix' && socket.remoteAddress === undefined)) {
       socket.destroy();
       return;
     }
@@ -149,6 +152,7 @@ export class Listener implements ConnectionHost {
 
   /** No new connections; those at rest close, the others when their answer is sent. */
   stopAccepting(): void {
+    this.stopping = true;
     this.server.close();
     for (const connection of [...this.connections]) connection.closeIfIdle();
   }

@@ -1,7 +1,7 @@
 // Hot path: head and body of a small response leave in one write.
 import type { Socket } from 'node:net';
 import type { Fields } from '../../http/fields.ts';
-import type { OutgoingFields, ReplyHead, RequestHead } from '../../http/head.ts';
+import type { OutgoingFields, ReplyHead, RequestHead, ResponseHead } from '../../http/head.ts';
 import { latin1 } from '../../http/http1/octets.ts';
 import type { Http1RequestHead } from '../../http/http1/request-head.ts';
 import { lastChunkText, type ResponseFraming, responseHeadText } from '../../http/http1/writer.ts';
@@ -37,9 +37,9 @@ export class ResponseStream {
     this.closes = false;
   }
 
-  informational(status: number, phrase: string, fields: Fields): void {
-    const head: OutgoingFields = { fields, dropCodes: 0, drop: undefined, shared: undefined, extra: [] };
-    this.gathered += responseHeadText(status, phrase, head, NO_BODY, '');
+  informational(fields: ResponseHead): void {
+    const head: OutgoingFields = { fields, dropCodes: 0, drop: fields.connectionNamed, shared: undefined, extra: [] };
+    this.gathered += responseHeadText(fields.status, fields.reasonPhrase, head, NO_BODY, '');
     this.flush();
   }
 
@@ -78,12 +78,13 @@ export class ResponseStream {
       this.socket.write(Buffer.from(chunk));
       if (chunked) this.gathered = '\r\n';
     }
-    this.wasFull = this.socket.writableLength > HIGH_WATER_BYTES;
+    this.wasFull = this.isFull;
     return !this.wasFull;
   }
 
   end(trailers: Fields | undefined): void {
     if (this.framing.kind === 'chunked') this.gathered += lastChunkText(trailers);
+    if (this.gathered.length > GATHER_BYTES) this.flush();
   }
 
   flush(): void {
@@ -91,6 +92,16 @@ export class ResponseStream {
     const text = this.gathered;
     this.gathered = '';
     if (!this.dead && !this.socket.destroyed) this.socket.write(text, 'latin1');
+  }
+
+  /** Whether so much waits to be taken by the client that no further answer should join it. */
+  get isFull(): boolean {
+    return this.socket.writableLength > HIGH_WATER_BYTES;
+  }
+
+  /** Whether the client takes the end of the connection for the end of the body. */
+  get endsWithConnection(): boolean {
+    return this.framing.kind === 'until-close';
   }
 
   /** The socket drained. True when somebody was told to pause. */

@@ -4,6 +4,9 @@ import type { TunnelEnd, TunnelPeer } from '../../upstream/channel.ts';
 /** Octets waiting to be written beyond which a socket asks its source to pause. */
 export const HIGH_WATER_BYTES = 64 * 1024;
 
+/** What waits to be written when the other side is gone may take this long without moving. */
+const CLOSE_MS = 5000;
+
 /** A socket as one side of a tunnel. Its owner passes on what it hears from the socket. */
 export class SocketEnd implements TunnelEnd {
   private readonly socket: Socket;
@@ -35,6 +38,12 @@ export class SocketEnd implements TunnelEnd {
 
   end(): void {
     this.socket.end();
+  }
+
+  close(): void {
+    if (this.socket.destroyed) return;
+    this.socket.setTimeout(CLOSE_MS, () => this.socket.destroy());
+    this.socket.destroySoon();
   }
 
   destroy(): void {

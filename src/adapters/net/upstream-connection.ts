@@ -16,6 +16,8 @@ const LIMITS = { maxHeaderBytes: 64 * 1024, maxHeaders: 256 };
 const SHARED = Buffer.allocUnsafeSlow(64 * 1024);
 /** Of a response nobody wants, this much is read to keep the connection. */
 const DISCARD_BYTES = 64 * 1024;
+/** And no longer than this without an octet. */
+const DISCARD_MS = 1000;
 /** A small first chunk of a body is sent with its head, in one write. */
 const GATHER_BYTES = 16 * 1024;
 
@@ -41,17 +43,20 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
   private wasFull = false;
   private gathered = '';
   private tunnel: SocketEnd | undefined = undefined;
+  private readonly flushGathered = (): void => this.flush();
 
   constructor(address: EndpointAddress, owner: ChannelOwner) {
     this.owner = owner;
     const target = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
     const onread = { buffer: SHARED, callback: (bytes: number): boolean => this.onRead(bytes) };
-    this.socket = connect({ ...target, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, onread });
+    const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, allowHalfOpen: true };
+    this.socket = connect({ ...target, ...options, onread });
     this.socket.on('connect', () => this.onConnect());
     this.socket.on('drain', () => this.onDrain());
     this.socket.on('end', () => this.onEndOfInput());
     this.socket.on('error', (error: NodeJS.ErrnoException) => this.onGone(error.code ?? error.message));
-    this.socket.on('close', () => this.onGone('closed'));
+    this.socket.on('timeout', () => this.shut());
+    this.socket.on('close', () => this.onClose());
   }
 
   // Socket.
@@ -70,9 +75,10 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
     }
     // Octets that nobody asked for would be somebody else's answer if they were given to the next client.
     const end = this.parser.busy ? this.parser.execute(chunk) : 0;
+    this.receiver?.onReadEnd();
+    // Last, for it may put the next request on this connection.
     if (end < chunk.length) this.onExtra(chunk.subarray(end));
     else this.release();
-    this.receiver?.onReadEnd();
     return !this.paused;
   }
 
@@ -98,14 +104,18 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
     }
   }
 
-  private onGone(why: string): void {
-    if (this.tunnel !== undefined) {
-      this.tunnel.closed();
-      this.socket.destroy();
-      this.owner.onClosed(this);
+  private onClose(): void {
+    if (this.tunnel === undefined) {
+      this.onGone('closed');
       return;
     }
-    if (this.closed) return;
+    this.tunnel.closed();
+    this.owner.onClosed(this);
+  }
+
+  private onGone(why: string): void {
+    // The close of a tunnel's socket follows, and says all.
+    if (this.closed || this.tunnel !== undefined) return;
     if (!this.connected) {
       this.closed = true;
       this.socket.destroy();
@@ -150,7 +160,7 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
     else {
       this.gathered = text;
       // What of the body is already here joins the head; without any the head goes alone.
-      process.nextTick(() => this.flush());
+      process.nextTick(this.flushGathered);
     }
   }
 
@@ -169,9 +179,11 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
       if (this.chunked) this.gathered += '\r\n';
       this.flush();
     } else {
+      this.socket.cork();
       this.flush();
       this.socket.write(chunk);
-      if (this.chunked) this.gathered = '\r\n';
+      if (this.chunked) this.socket.write('\r\n', 'latin1');
+      this.socket.uncork();
     }
     this.wasFull = this.socket.writableLength > HIGH_WATER_BYTES;
     return !this.wasFull;
@@ -194,6 +206,7 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
     if (!this.requestSent || !this.persistent) this.shut();
     else {
       this.discarding = DISCARD_BYTES;
+      this.socket.setTimeout(DISCARD_MS);
       this.resume();
     }
   }
@@ -272,7 +285,8 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
     }
     this.idle = true;
     this.served++;
-    if (this.paused) this.resume();
+    if (this.discarding >= 0) this.socket.setTimeout(0);
+    this.resume();
     this.owner.onIdle(this, this.hintMs);
   }
 }

@@ -24,7 +24,7 @@ export const METHOD_LABELS = [
   'CONNECT',
   'OTHER',
 ] as const;
-export const OTHER_METHOD = METHOD_LABELS.length - 1;
+const OTHER_METHOD = METHOD_LABELS.length - 1;
 const METHOD_INDEX: ReadonlyMap<string, number> = new Map(METHOD_LABELS.map((method, index) => [method, index]));
 
 /** '' first: the upstream answered. */
@@ -38,7 +38,7 @@ const REASON_INDEX: ReadonlyMap<string, number> = new Map(REASON_LABELS.map((rea
 export const STATUS_CLASSES = ['error', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
 /** Place in `STATUS_CLASSES`. */
-export function statusClass(status: number): number {
+function statusClass(status: number): number {
   return status >= 100 && status < 600 ? Math.trunc(status / 100) : 0;
 }
 

@@ -3,8 +3,6 @@ import type { Metrics } from '../../ports.ts';
 import { FINE_BUCKETS, Histogram } from './histogram.ts';
 import {
   EndpointHandle,
-  LIMIT_MODES,
-  LIMIT_OUTCOMES,
   LimitHandle,
   ListenerHandle,
   RouteHandle,
@@ -92,25 +90,6 @@ export class PrometheusMetrics implements Metrics {
     if (outcome === 'failure') return;
     this.#state.configHash = hash ?? '';
     this.#state.lastReloadS = this.#options.clock.wallUs() / 1_000_000;
-  }
-
-  /** What one limit decided since the start, over all its routes: for the admin API. */
-  limitTotals(limit: string): { allowed: number; denied: number; shadowDenied: number; failed: number } {
-    const sums = LIMIT_OUTCOMES.map(() => 0);
-    for (const handle of this.#state.limits.get(limit)?.routes.values() ?? []) {
-      handle.decisions.forEach((count, index) => {
-        sums[Math.trunc(index / LIMIT_MODES.length)]! += count;
-      });
-    }
-    const [allowed = 0, denied = 0, shadowDenied = 0, warned = 0, failed = 0] = sums;
-    return { allowed: allowed + warned, denied, shadowDenied, failed };
-  }
-
-  /** Mean seconds of a store command since the start; undefined before the first. */
-  storeLatencyS(): number | undefined {
-    if (this.#state.store === undefined) return undefined;
-    const count = this.#state.store.commands.counts.reduce((sum, each) => sum + each, 0);
-    return count === 0 ? undefined : this.#state.store.commands.sum / count;
   }
 
   /** Prometheus text 0.0.4 of everything, the process's own metrics included. */

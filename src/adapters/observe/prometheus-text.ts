@@ -2,9 +2,6 @@ import type { Histogram } from './histogram.ts';
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
-/** Content type of what `PrometheusText` makes. */
-export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-
 /** `name="value"` pairs joined by commas, values escaped (exposition format 0.0.4). */
 export function labels(pairs: Readonly<Record<string, string>>): string {
   return Object.entries(pairs)

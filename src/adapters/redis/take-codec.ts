@@ -38,7 +38,7 @@ export class SentinelIds {
   }
 }
 
-export function sentinelKey(prefix: string, partition: number): string {
+function sentinelKey(prefix: string, partition: number): string {
   return `${prefix}:1:{hg.${partition.toString(16).padStart(2, '0')}}:sentinel`;
 }
 

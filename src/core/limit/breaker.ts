@@ -52,9 +52,8 @@ export class Breaker {
     return this.opened;
   }
 
-  /** A call was answered. While open it says nothing: an old answer may come late. */
+  /** A call was answered. While open that changes nothing: only a probe closes it. */
   succeeded(nowMs: number): void {
-    if (this.opened) return;
     this.inARow = 0;
     this.count(nowMs, false);
   }

@@ -53,7 +53,7 @@ function instantOf(localMs: number, offset: Offset): number {
   return late;
 }
 
-/** Local start of the period that holds a local day, and of the one after it. */
+/** First local day of the period that holds a local day, and of the period after it. */
 function labels(period: 'day' | 'week' | 'month', localDay: number): readonly [first: number, next: number] {
   if (period === 'day') return [localDay, localDay + 1];
   if (period === 'week') {
@@ -64,20 +64,18 @@ function labels(period: 'day' | 'week' | 'month', localDay: number): readonly [f
   return [dayNumber(year, month, 1), dayNumber(year, month + 1, 1)];
 }
 
+/**
+ * The end of the period that holds an instant. Where clocks are set back over midnight the local day comes twice; it ends
+ * at its first end, which may lie before an instant of its second coming: so ends are found by walking from well before.
+ */
 function periodEndMs(period: QuotaPeriod, offset: Offset, utcMs: number): number {
   if (period === 'minute') return (Math.floor(utcMs / MINUTE_MS) + 1) * MINUTE_MS;
   if (period === 'hour') {
     const ahead = offset(utcMs);
     return (Math.floor((utcMs + ahead) / HOUR_MS) + 1) * HOUR_MS - ahead;
   }
-  let next = labels(period, Math.floor((utcMs + offset(utcMs)) / DAY_MS))[1];
-  let endMs = instantOf(next * DAY_MS, offset);
-  // Where clocks are set back over midnight the same local day comes twice; the period ends at its first end.
-  while (endMs <= utcMs) {
-    next = labels(period, next)[1];
-    endMs = instantOf(next * DAY_MS, offset);
-  }
-  return endMs;
+  const localDay = Math.floor((utcMs + offset(utcMs)) / DAY_MS);
+  return instantOf(labels(period, localDay)[1] * DAY_MS, offset);
 }
 
 /**

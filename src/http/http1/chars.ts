@@ -37,3 +37,8 @@ export function isFieldValue(text: string): boolean {
   for (let at = 0; at < text.length; at++) if (FIELD_VALUE[text.charCodeAt(at)] !== 1) return false;
   return true;
 }
+
+export function isTarget(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (TARGET[text.charCodeAt(at)] !== 1) return false;
+  return text.length > 0;
+}

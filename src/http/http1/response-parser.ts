@@ -1,7 +1,7 @@
 // Hot path: see request-parser.ts.
 
 import { FieldCode } from '../field-code.ts';
-import type { ResponseHead } from '../head.ts';
+import type { ProtocolVersion, ResponseHead } from '../head.ts';
 import { BodyDecoder, type BodyEvents } from './body-decoder.ts';
 import { FIELD_VALUE } from './chars.ts';
 import { type ConnectionOptions, connectionOptions } from './connection-options.ts';
@@ -27,6 +27,10 @@ export class Http1ResponseHead extends RawFields implements ResponseHead {
   http10 = false;
   framing: Framing = 0;
   options: ConnectionOptions = connectionOptions(undefined);
+
+  get version(): ProtocolVersion {
+    return this.http10 ? 'HTTP/1.0' : 'HTTP/1.1';
+  }
 
   get connectionNamed(): ReadonlySet<string> | undefined {
     return this.options.named;
