@@ -5,3 +5,4 @@
 export { seededRandom } from './core/random.ts';
 export { FakeClock } from './testing/fake-clock.ts';
 export { type PickerPromise, pickerContract } from './upstream/picker-contract.ts';
+export { limitStoreContract } from './limits/limit-store-contract.ts';

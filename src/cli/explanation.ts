@@ -3,7 +3,7 @@ import type { SnapshotModel } from '../config/snapshot.ts';
 import { clientOf } from '../core/ip.ts';
 import { explainMatch, verdictText } from '../core/route/explain.ts';
 import { pathParam, type RouteHit } from '../core/route/match.ts';
-import { rewritePath } from '../core/route/rewrite.ts';
+import { redirectTarget, rewritePath } from '../core/route/rewrite.ts';
 import { LimitException } from '../limits/limit-exception.ts';
 import type { KeyPart, LimitModel } from '../limits/limit-model.ts';
 import type { LimitSubject } from '../limits/limit-subject.ts';
@@ -174,9 +174,12 @@ function explainRoute(
     action: action.kind,
     params,
     forward: upstream === undefined ? null : explainForward(upstream, route, target, request),
-    answer:
-      action.kind === 'upstream' ? null : { status: action.status, to: action.kind === 'redirect' ? action.to : null },
+    answer: action.kind === 'upstream' ? null : { status: action.status, to: redirectedTo(action, path, hit, request) },
   };
+}
+
+function redirectedTo(action: RouteModel['action'], path: string, hit: RouteHit, request: AskedRequest): string | null {
+  return action.kind === 'redirect' ? redirectTarget(action.to, path, hit.starAt, request.queryText) : null;
 }
 
 function explainForward(

@@ -1,12 +1,13 @@
 import type { SnapshotModel } from '../config/snapshot.ts';
 import { compileRouter } from '../core/route/match.ts';
+import { hasStar } from '../core/route/rewrite.ts';
 import type { FlatFields } from '../http/head.ts';
 import type { Reply } from '../http/problem.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import { builtInMiddleware } from '../middleware/registry.ts';
 import type { Metrics } from '../ports.ts';
 import type { HeaderEdits, RouteModel } from '../proxy/route-model.ts';
-import type { Route, Snapshot } from '../proxy/snapshot.ts';
+import type { Route, Snapshot, StarRedirect } from '../proxy/snapshot.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 
 export interface RouteDeps {
@@ -53,6 +54,7 @@ function buildRoute(model: RouteModel, { rateLimitHeaders }: SnapshotModel, deps
     limits,
     upstream: model.action.kind === 'upstream' ? deps.upstreams.get(model.action.upstream) : undefined,
     reply: replyOf(model),
+    redirect: starRedirectOf(model),
     requestHooks: middleware.flatMap(({ request }) => (request === undefined ? [] : [request])),
     responseHooks: middleware.flatMap(({ response }) => (response === undefined ? [] : [response])),
     finishHooks: middleware.flatMap(({ finish }) => (finish === undefined ? [] : [finish])),
@@ -72,10 +74,16 @@ function extraOf(edits: HeaderEdits | undefined): FlatFields {
   return edits === undefined ? [] : [...edits.set, ...edits.add].flat();
 }
 
-/** The answer of a route that needs no endpoint, as octets. */
+function starRedirectOf({ action }: RouteModel): StarRedirect | undefined {
+  return action.kind === 'redirect' && hasStar(action.to) ? action : undefined;
+}
+
+/** The answer of a route that needs no endpoint and nothing of the request, as octets. */
 function replyOf({ action }: RouteModel): Reply | undefined {
   if (action.kind === 'upstream') return undefined;
-  if (action.kind === 'redirect') return { status: action.status, fields: ['Location', action.to], body: '' };
+  if (action.kind === 'redirect') {
+    return hasStar(action.to) ? undefined : { status: action.status, fields: ['Location', action.to], body: '' };
+  }
   const body = Buffer.from(action.body, 'utf8').toString('latin1');
   const fields = action.headers.flat();
   const isTyped = action.headers.some(([name]) => name.toLowerCase() === 'content-type');

@@ -3,7 +3,7 @@ import { RedisStore } from '../adapters/redis/redis-store.ts';
 import type { SnapshotModel } from '../config/snapshot.ts';
 import type { Random } from '../core/random.ts';
 import type { LimitStore } from '../limits/limit-store.ts';
-import type { ClockAndTimers, Log, Metrics } from '../ports.ts';
+import type { Cancel, ClockAndTimers, Log, Metrics } from '../ports.ts';
 
 /** The store of limits with its life: a gateway starts and serves whether or not it answers. */
 export interface OpenStore {
@@ -24,7 +24,11 @@ export function openStore({ store, secret }: SnapshotModel, deps: StoreDeps): Op
   const { clock, metrics } = deps;
   if (store.kind === 'memory') {
     const memory = new MemoryStore({ nowUs: () => clock.wallUs() });
-    return { store: memory, start: () => {}, close: async () => {} };
+    let stopSweeping: Cancel = () => {};
+    const start = (): void => {
+      stopSweeping = memory.startSweeping(clock);
+    };
+    return { store: memory, start, close: async () => stopSweeping() };
   }
   const redis = new RedisStore({
     ...deps,

@@ -18,6 +18,7 @@ import type { Attempt } from './attempt.ts';
 import type { ProxyContext } from './context.ts';
 import { armTimer, touchStream } from './deadlines.ts';
 import type { Downstream } from './downstream.ts';
+import { HeldBody } from './held-body.ts';
 import type { ResponseHook } from './hooks.ts';
 import { bodyLimitDetail } from './pipeline.ts';
 import type { RequestBody, RequestBodyOwner } from './request-body.ts';
@@ -27,12 +28,6 @@ import type { Tunnel } from './tunnel.ts';
 const NO_FIELDS = new ListFields();
 /** Fields of a response that the gateway writes itself. */
 const REPLACED_IN_RESPONSE = maskOf(FieldCode.via, FieldCode.xRequestId);
-
-interface HeldBody {
-  readonly chunks: Uint8Array[];
-  ended: boolean;
-  trailers: Fields | undefined;
-}
 
 /**
  * One request's life: what came, what was decided about it, what was answered. It is made by a connection when a head is
@@ -75,7 +70,8 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   retryAfterMs: number | undefined = undefined;
   headSent = false;
   finished = false;
-  /** What an endpoint sent while a response hook was awaited. */
+  /** The client's connection is of no use behind the answer, whatever was read of the request. */
+  mustClose = false;
   private held: HeldBody | undefined = undefined;
   /** The answer whose response hooks are awaited. */
   private replying: ReplyHead | undefined = undefined;
@@ -159,6 +155,7 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
     const failure = FAILURES[error.kind];
     this.reason = failure.reason;
     this.reasonDetail = error.detail;
+    this.mustClose ||= failure.closes;
     if (options?.retryAfterS !== undefined) this.retryAfterMs ??= options.retryAfterS * 1000;
     if (this.headSent || error.kind === 'client-closed') {
       if (!this.headSent) this.status = failure.status;
@@ -206,7 +203,7 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
     while (at < hooks.length) {
       const waiting = (hooks[at++] as ResponseHook)(this, head);
       if (waiting === undefined) continue;
-      this.held ??= { chunks: [], ended: false, trailers: undefined };
+      this.held ??= new HeldBody();
       this.replying = head;
       waiting.then(
         () => this.continueReply(head, body, at),
@@ -252,18 +249,14 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   }
 
   forwardData(chunk: Uint8Array): boolean {
-    if (this.held !== undefined) {
-      this.held.chunks.push(Uint8Array.prototype.slice.call(chunk));
-      return false;
-    }
+    if (this.held !== undefined) return this.held.add(chunk);
     this.bytesOut += chunk.length;
     return this.downstream.writeData(chunk);
   }
 
   forwardEnd(trailers: Fields | undefined): void {
     if (this.held !== undefined) {
-      this.held.ended = true;
-      this.held.trailers = trailers;
+      this.held.end(trailers);
       return;
     }
     this.downstream.writeEnd(trailers);

@@ -1,9 +1,11 @@
 // Hot path: the straight line of a request. Each step either answers or goes on to the next.
 import { canonicalPath } from '../core/route/path.ts';
+import { redirectTarget } from '../core/route/rewrite.ts';
 import type { Reply } from '../http/problem.ts';
 import type { Exchange } from './exchange.ts';
 import { forward } from './forward.ts';
 import type { RequestHook } from './hooks.ts';
+import type { StarRedirect } from './snapshot.ts';
 
 const NO_CONTENT: Reply = { status: 204, fields: ['Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'], body: '' };
 
@@ -92,5 +94,10 @@ function act(exchange: Exchange): void {
   const { route } = exchange;
   if (route.reply !== undefined) exchange.answer(route.reply);
   else if (route.upstream !== undefined) forward(exchange, route.upstream);
+  else if (route.redirect !== undefined) exchange.answer(redirectReply(exchange, route.redirect));
   else exchange.refuse('no-route', `No route matches ${exchange.method} ${exchange.path}.`);
+}
+
+function redirectReply({ path, hit, head }: Exchange, { status, to }: StarRedirect): Reply {
+  return { status, fields: ['Location', redirectTarget(to, path, hit?.starAt ?? -1, head.query)], body: '' };
 }

@@ -7,6 +7,12 @@ import type { Upstream } from '../upstream/upstream.ts';
 import type { FinishHook, RequestHook, ResponseHook } from './hooks.ts';
 import type { RouteModel } from './route-model.ts';
 
+export interface StarRedirect {
+  readonly status: number;
+  /** Ends in `*` (`redirectTarget`). */
+  readonly to: string;
+}
+
 /** A route ready to serve: its model and all that is worked out once per configuration. */
 export interface Route {
   readonly model: RouteModel;
@@ -16,6 +22,8 @@ export interface Route {
   readonly upstream: Upstream | undefined;
   /** The fixed answer of `respond` and `redirect` routes. */
   readonly reply: Reply | undefined;
+  /** A redirect whose target each request fills in. */
+  readonly redirect: StarRedirect | undefined;
   readonly requestHooks: readonly RequestHook[];
   readonly responseHooks: readonly ResponseHook[];
   readonly finishHooks: readonly FinishHook[];

@@ -1,4 +1,5 @@
 import type { GatewayError } from '../errors.ts';
+import { responseVia } from '../http/forwarding.ts';
 import type { ResponseHead } from '../http/head.ts';
 import type { TunnelEnd, TunnelPeer } from '../upstream/channel.ts';
 import type { Attempt } from './attempt.ts';
@@ -12,6 +13,7 @@ import type { Exchange } from './exchange.ts';
 export function openTunnel(exchange: Exchange, attempt: Attempt, head: ResponseHead, upstreamEnd: TunnelEnd): void {
   const reply = exchange.replyHead(101, head.reasonPhrase, head, undefined);
   if (head.connectionNamed !== undefined) reply.drop = new Set([...head.connectionNamed, ...(reply.drop ?? [])]);
+  reply.extra.push('Via', responseVia(head.get('via'), head.version));
   reply.extra.push('Connection', 'Upgrade', 'Upgrade', exchange.head.upgrade as string);
   exchange.status = 101;
   exchange.headSent = true;

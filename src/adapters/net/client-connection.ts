@@ -338,7 +338,7 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   }
 
   private mustClose(): boolean {
-    return this.parser.inBody || this.host.draining || this.closing;
+    return this.parser.inBody || this.host.draining || this.closing || this.exchange?.mustClose === true;
   }
 
   done(): void {

@@ -16,7 +16,11 @@ export interface DrivenWheel {
 export function driveWheel(clock: Clock): DrivenWheel {
   const wheel = new TimerWheel(TICK_MS, clock.nowMs());
   const turn = (): void => wheel.advance(clock.nowMs());
-  const interval = setInterval(() => setImmediate(turn), TICK_MS);
+  const interval = setInterval(() => {
+    // What the poll brings now is armed from now, not from before the loop was busy.
+    wheel.nowMs = clock.nowMs();
+    setImmediate(turn);
+  }, TICK_MS);
   interval.unref();
   return { wheel, stop: () => clearInterval(interval) };
 }

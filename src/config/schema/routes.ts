@@ -213,7 +213,9 @@ const redirectTo = scalar({
 });
 
 const redirect = z.strictObject({
-  to: redirectTo.describe('Where to: a path or a URL.'),
+  to: redirectTo.describe(
+    'Where to: a path or a URL. A `*` at its end stands for what the match’s `*` took and brings the query along.',
+  ),
   status: z
     .literal([301, 302, 303, 307, 308], { error: 'expected one of 301, 302, 303, 307, 308' })
     .default(308)

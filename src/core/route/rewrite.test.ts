@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compileRouter } from './match.ts';
-import { rewritePath } from './rewrite.ts';
+import { hasStar, redirectTarget, rewritePath } from './rewrite.ts';
 
 const ask = { header: () => undefined, query: () => undefined };
 const any = { hosts: [], methods: [], headers: [], query: [] };
@@ -47,3 +47,32 @@ test('without an edit the path stays', () => {
   assert.equal(rewritePath('/a', -1, { stripPrefix: undefined, rewrite: undefined }), '/a');
   assert.equal(rewritePath('/a', -1, { stripPrefix: undefined, rewrite: { path: undefined } }), '/a');
 });
+
+const redirects: [pattern: string, to: string, path: string, query: string, expected: string][] = [
+  ['/old/*', 'https://x.test/*', '/old/a/b', '?q=1', 'https://x.test/a/b?q=1'],
+  ['/old/*', 'https://x.test/*', '/old', '?q=1', 'https://x.test/?q=1'],
+  ['/old/*', 'https://x.test/*', '/old/', '', 'https://x.test/'],
+  ['/old/*', 'https://x.test/new/*', '/old', '', 'https://x.test/new'],
+  ['/old/*', 'https://x.test/new/*', '/old/a', '', 'https://x.test/new/a'],
+  ['/old/*', '//x.test/*', '/old/a', '', '//x.test/a'],
+  ['/old/*', '/new/*', '/old/a', '?q', '/new/a?q'],
+  ['/*', 'https://x.test/*', '/', '', 'https://x.test/'],
+  ['/old', '/new/*', '/old', '?q', '/new/?q'],
+  // The host stays the one that `to` names.
+  ['/old/*', '/*', '/old//evil.test/a', '', '/evil.test/a'],
+  ['/old/*', '/*', '/old////evil.test', '', '/evil.test'],
+  ['/old/*', 'https://x.test/*', '/old//evil.test', '', 'https://x.test//evil.test'],
+  // Not at the end of a path: as it is written.
+  ['/old/*', 'https://x.test*', '/old/a', '?q', 'https://x.test*'],
+  ['/old/*', 'https://x.test/?to=*', '/old/a', '?q', 'https://x.test/?to=*'],
+  ['/old/*', '/new', '/old/a', '?q', '/new'],
+  ['/old/*', '/*/new', '/old/a', '?q', '/*/new'],
+];
+
+for (const [pattern, to, path, query, expected] of redirects) {
+  test(`${path}${query} by ${pattern} goes to ${to}: ${expected}`, () => {
+    const { starAt } = compileRouter([{ ...any, paths: [pattern] }]).match('h', path, 'GET', ask)!;
+    assert.equal(redirectTarget(to, path, starAt, query), expected);
+    assert.equal(hasStar(to), expected !== to);
+  });
+}

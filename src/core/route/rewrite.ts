@@ -15,6 +15,26 @@ export function rewritePath(path: string, starAt: number, edit: PathRewrite): st
   return edit.stripPrefix === undefined ? path : withoutPrefix(path, edit.stripPrefix);
 }
 
+/** The origin of a redirect's target, where it has one, and its path that ends in `*`. */
+const STAR_TARGET = /^((?:https?:)?\/\/[^/?#]+)?(\/[^?#]*\*)$/;
+
+/** Whether a redirect's target depends on the request: a `*` ends its path, and no query or fragment follows. */
+export function hasStar(to: string): boolean {
+  return STAR_TARGET.test(to);
+}
+
+/**
+ * Where a request is redirected: `to`, its `*` at the end filled as in `rewrite.path`, and then the request's query (`''`,
+ * or with its `?`). A `to` without one stays as it is. The request never chooses the host: a path that would start with
+ * `//`, which browsers read as a host, starts with `/`.
+ */
+export function redirectTarget(to: string, path: string, starAt: number, query: string): string {
+  const [, origin, target] = STAR_TARGET.exec(to) ?? [];
+  if (target === undefined) return to;
+  const filled = fillStar(target, path, starAt);
+  return origin === undefined ? filled.replace(/^\/+/, '/') + query : origin + filled + query;
+}
+
 function fillStar(target: string, path: string, starAt: number): string {
   const base = target.slice(0, -1);
   if (starAt === -1) return base;
