@@ -134,7 +134,8 @@ function headOf(request: InjectRequest, bodyLength: number): RequestHead {
   const fields = new ListFields(Object.entries(request.headers ?? {}));
   const authority = fields.get('host') ?? url.host;
   // The path as it was written: a URL object would have normalised it before the gateway could judge it.
-  const target = request.url.startsWith('/') ? request.url : `${url.pathname}${url.search}`;
+  const isWritten = request.url === '*' || request.url.startsWith('/');
+  const target = isWritten ? request.url : `${url.pathname}${url.search}`;
   const queryAt = target.indexOf('?');
   assertWritable(method, target, fields);
   const host = hostOf(authority);

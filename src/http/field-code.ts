@@ -73,15 +73,39 @@ function lookalikesOf(name: string): string[] {
   return spellings.filter((spelling) => spelling.includes('_'));
 }
 
-/** Lengths × first letters that occur among the special names: nearly every ordinary field is told by this table alone. */
-const MAY_BE_SPECIAL = new Uint8Array(32 * 32);
-for (const name of CODES.keys()) MAY_BE_SPECIAL[name.length * 32 + (name.charCodeAt(0) & 31)] = 1;
+interface Special {
+  readonly name: string;
+  readonly code: number;
+}
+
+/** The special names by length and first letter: for nearly every ordinary field this table alone says no. */
+const BY_SHAPE: (readonly Special[] | undefined)[] = new Array(32 * 32).fill(undefined);
+for (const [name, code] of CODES) {
+  const shape = name.length * 32 + (name.charCodeAt(0) & 31);
+  BY_SHAPE[shape] = [...(BY_SHAPE[shape] ?? []), { name, code }];
+}
 
 /** The code of the field name in `raw[start, end)`. */
 export function fieldCodeAt(raw: string, start: number, end: number): number {
   const length = end - start;
-  if (length > 31 || MAY_BE_SPECIAL[length * 32 + (raw.charCodeAt(start) & 31)] === 0) return FieldCode.other;
-  return CODES.get(raw.slice(start, end).toLowerCase()) ?? FieldCode.other;
+  if (length > 31) return FieldCode.other;
+  const candidates = BY_SHAPE[length * 32 + (raw.charCodeAt(start) & 31)];
+  if (candidates === undefined) return FieldCode.other;
+  for (let index = 0; index < candidates.length; index++) {
+    const special = candidates[index] as Special;
+    if (isNameAt(raw, start, special.name)) return special.code;
+  }
+  return FieldCode.other;
+}
+
+/** Whether `raw` has this lower-case name at `start`, in whatever case. */
+function isNameAt(raw: string, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const code = raw.charCodeAt(start + at);
+    if (code === name.charCodeAt(at)) continue;
+    if (code < 65 || code > 90 || code + 32 !== name.charCodeAt(at)) return false;
+  }
+  return true;
 }
 
 /** The code of a lower-case name. */

@@ -382,7 +382,8 @@ suite('responses that are not HTTP', { concurrency: true }, () => {
   });
 
   test('octets on an idle connection close it', async (t) => {
-    const world = await World.start(t, { origins: [says(reply(200, [], 'yours'))] });
+    const upstream = { timeouts: { idle: '10m' } };
+    const world = await World.start(t, { origins: [says(reply(200, [], 'yours'))], upstream });
     const client = await world.client();
     client.send(bytes('GET /1'));
     await client.response();

@@ -388,9 +388,12 @@ suite('what the client sees', { concurrency: true }, () => {
   });
 
   test('Connection: close is honoured on either side', async (t) => {
-    const world = await World.start(t, { origins: [answer(200, [['Connection', 'close']], 'ok')] });
+    const upstream = { timeouts: { idle: '10m' } };
+    const world = await World.start(t, { origins: [answer(200, [['Connection', 'close']], 'ok')], upstream });
     const client = await world.client();
-    client.send(bytes('GET /1') + bytes('GET /2', ['Connection: close']) + bytes('GET /3'));
+    client.send(bytes('GET /1'));
+    await client.response();
+    client.send(bytes('GET /2', ['Connection: close']) + bytes('GET /3'));
     assert.equal((await client.response(2)).get('connection'), 'close');
     await client.untilEnded();
     assert.equal(client.responses.length, 2);

@@ -171,7 +171,7 @@ suite('stop', { concurrency: true }, () => {
     uploading.send(bytes('POST /slow', ['Content-Length: 10'], 'hello'));
     await world.origin.head(3);
     const port = world.gateway.port();
-    const stopped = world.gateway.gateway.stop({ delayMs: 0, graceMs: 10_000 });
+    const stopped = world.gateway.gateway.stop({ delayMs: 0, graceMs: 60_000 });
     await Promise.all([atRest.untilEnded(), fresh.untilEnded()]);
     await assert.rejects(RawClient.open(port), /ECONNREFUSED/);
     uploading.send('world');
@@ -202,7 +202,7 @@ suite('stop', { concurrency: true }, () => {
     const client = await world.client();
     client.send(bytes('GET /1'));
     await world.origin.request();
-    const stopped = world.gateway.gateway.stop({ delayMs: 0, graceMs: 10_000 });
+    const stopped = world.gateway.gateway.stop({ delayMs: 0, graceMs: 60_000 });
     gate.open();
     assert.equal((await client.response()).get('connection'), 'close');
     await client.untilEnded();
@@ -215,7 +215,7 @@ suite('stop', { concurrency: true }, () => {
     const kept = await world.client();
     kept.send(bytes('GET /1'));
     await kept.response();
-    const stopped = world.gateway.gateway.stop({ delayMs: 400, graceMs: 10_000 });
+    const stopped = world.gateway.gateway.stop({ delayMs: 400, graceMs: 60_000 });
     const ready = await fetch(world.gateway.adminUrl('/readyz'));
     assert.equal(ready.status, 503);
     kept.send(bytes('GET /2'));
@@ -263,7 +263,7 @@ suite('stop', { concurrency: true }, () => {
     };
     const clients = Array.from({ length: 16 }, (_, id) => load(id));
     await eventually('some requests', async () => (requests > 200 ? true : undefined));
-    const stopped = world.gateway.gateway.stop({ delayMs: 200, graceMs: 10_000 });
+    const stopped = world.gateway.gateway.stop({ delayMs: 200, graceMs: 60_000 });
     const seen = requests;
     await eventually('more requests', async () => (requests > seen + 100 ? true : undefined));
     isOver = true;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, type TestContext, test } from 'node:test';
 import { type OriginOptions, RawOrigin, reply, type Script, silence } from '../kit/raw-origin.ts';
 import type { Message } from '../kit/strict-http.ts';
+import { turn } from '../kit/wait.ts';
 import { bytes, World, type WorldOptions } from './world.ts';
 
 /** No wait before a retry. */
@@ -255,10 +256,12 @@ suite('bodies of retries', { concurrency: true }, () => {
   });
 
   test('where it is not cheap the connection is closed', async (t) => {
-    const endless: Script = (_, { socket }) => {
-      socket.write('HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n');
-      const chunk = `2710\r\n${'x'.repeat(10_000)}\r\n`;
-      socket.write(chunk.repeat(30));
+    const endless: Script = async (_, connection) => {
+      connection.send('HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n');
+      while (!connection.closed) {
+        connection.send(`2710\r\n${'x'.repeat(10_000)}\r\n`);
+        await turn();
+      }
     };
     const stalls: Script = (_, connection) => connection.send('HTTP/1.1 503 No\r\nContent-Length: 9\r\n\r\nabc');
     for (const bad of [endless, stalls]) {
@@ -351,6 +354,13 @@ suite('time', { concurrency: true }, () => {
     assert.equal(JSON.parse(late.text()).detail, 'route "all": no response head within 60ms (defaults.timeout)');
     assert.match(late.get('proxy-status') ?? '', /error=http_response_timeout/);
     await world.untilIdle();
+  });
+
+  test('the time of an attempt ends with it: waiting for the next is not part of it', async (t) => {
+    const route = { retry: { attempts: 5, perTry: '60ms' } };
+    const world = await start(t, [resets], { route, overrides: { random: () => 0.999 } });
+    const response = await world.ask('GET /');
+    assert.deepEqual([response.status, reasonOf(response), received(world)['/']], [502, 'UC', 5], response.text());
   });
 
   test('a client that goes while a retry is waited for is not retried', async (t) => {
