@@ -266,10 +266,7 @@ class NodeGateway implements Gateway {
   private apply(config: LoadedConfig, model: SnapshotModel): void {
     this.upstreams.reconfigure(model.upstreams);
     for (const upstream of model.upstreams.keys()) this.reconfigurePools(this.upstreams.get(upstream));
-    this.sockets.forEach((socket, index) => {
-      const listener = model.listeners[index];
-      if (listener !== undefined) socket.reconfigure(listener);
-    });
+    this.reconfigureListeners(model);
     this.context.snapshot = this.buildSnapshot(model);
     this.context.accessLog = this.accessLogOf(model.log.access);
     if (model.log.level !== this.model.log.level) this.setLogLevel(model.log.level);
@@ -278,6 +275,15 @@ class NodeGateway implements Gateway {
     this.model = model;
     this.metrics.configLoaded('success', model.hash);
     this.log.info('configuration reloaded', { hash: model.hash });
+  }
+
+  /** By address, for their order in the file says nothing. */
+  private reconfigureListeners(model: SnapshotModel): void {
+    const open = [...this.sockets];
+    for (const listener of model.listeners) {
+      const at = open.findIndex(({ label }) => label === listener.label);
+      if (at >= 0) open.splice(at, 1)[0]?.reconfigure(listener);
+    }
   }
 
   private setLogLevel(level: LogLevel): void {

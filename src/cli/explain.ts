@@ -1,4 +1,3 @@
-import { compileConfig } from '../config/compile.ts';
 import { canonicalIp } from '../core/ip.ts';
 import { parseArguments } from './arguments.ts';
 import { configFile, FILE_OPTION, loadOrComplain } from './config-file.ts';
@@ -44,7 +43,7 @@ Exit codes: 0 a route takes it, 1 none does, or the configuration is not valid.`
     const request = AskedRequest.parse(method, url, values.header, client);
     const loaded = await loadOrComplain(configFile(values.config));
     if (loaded === undefined) return EXIT.invalid;
-    const explanation = explainRequest(compileConfig(loaded.config), request);
+    const explanation = explainRequest(loaded, request);
     if (values.json === true) printJson(explanation);
     else print(...explanationLines(explanation));
     return explanation.outcome === 'route' ? EXIT.good : EXIT.invalid;

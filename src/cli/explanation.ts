@@ -1,4 +1,10 @@
-import { keyPartText, specText } from '../admin/views.ts';
+import { keyTexts, limitText, shownOr } from '../admin/views.ts';
+import { compileEdits } from '../config/compile/routes.ts';
+import { compileConfig } from '../config/compile.ts';
+import { effectiveConfig } from '../config/effective.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { redact, redactText } from '../config/redact.ts';
+import type { Config } from '../config/schema.ts';
 import type { SnapshotModel } from '../config/snapshot.ts';
 import { clientOf } from '../core/ip.ts';
 import { explainMatch, verdictText } from '../core/route/explain.ts';
@@ -64,33 +70,39 @@ export interface Explanation {
   readonly others: readonly { readonly name: string; readonly why: string }[];
 }
 
-/** What a gateway with this configuration would do with a request. */
-export function explainRequest(snapshot: SnapshotModel, request: AskedRequest): Explanation {
+/** A configuration as it decides, and as it may be shown. */
+interface Explained {
+  readonly model: SnapshotModel;
+  /** In force, its secrets hidden. */
+  readonly shown: Config;
+  readonly secrets: LoadedConfig['secrets'];
+}
+
+/** What a gateway with this configuration would do with a request. The real values decide; secrets are not shown. */
+export function explainRequest({ config, secrets }: LoadedConfig, request: AskedRequest): Explanation {
+  const model = compileConfig(config);
+  const explained: Explained = { model, shown: redact(effectiveConfig(config), secrets), secrets };
   const { method, host, path, rawPath, clientIp } = request;
   const asked = { method, host, path: path ?? rawPath, client: clientIp };
   const refused = refusalOf(request);
   if (refused !== null || path === undefined) {
     return { outcome: 'refused', request: asked, refused, route: null, limits: [], others: [] };
   }
-  const { hit, verdicts } = explainMatch(
-    snapshot.routes.map((route) => route.match),
-    host,
-    path,
-    method,
-    request,
-  );
-  const nameOf = (index: number): string => snapshot.routes[index]!.name;
+  const matches = model.routes.map((route) => route.match);
+  const { hit, verdicts } = explainMatch(matches, host, path, method, request);
+  const nameOf = (index: number): string => explained.shown.routes[index]!.name ?? model.routes[index]!.name;
   const others = verdicts.flatMap((verdict, index) =>
     verdict.kind === 'matched' ? [] : [{ name: nameOf(index), why: verdictText(verdict, nameOf) }],
   );
-  const route = hit === undefined ? undefined : snapshot.routes[hit.route]!;
+  const limits = hit === undefined ? model.defaultLimits : model.routes[hit.route]!.limits;
   const subject = subjectOf(request, path, hit);
+  const routeName = hit === undefined ? '' : nameOf(hit.route);
   return {
-    outcome: route === undefined ? 'no-route' : 'route',
+    outcome: hit === undefined ? 'no-route' : 'route',
     request: asked,
     refused: null,
-    route: route === undefined ? null : explainRoute(snapshot, route, hit!, request, path),
-    limits: (route?.limits ?? snapshot.defaultLimits).map((limit) => explainLimit(limit, subject, route?.name ?? '')),
+    route: hit === undefined ? null : explainRoute(explained, hit, request, path),
+    limits: limits.map((limit) => explainLimit(limit, explained.shown.limits[limit.name]!, subject, routeName)),
     others,
   };
 }
@@ -116,18 +128,24 @@ function subjectOf(request: AskedRequest, path: string, hit: RouteHit | undefine
   };
 }
 
-function explainLimit(limit: LimitModel, subject: LimitSubject, routeName: string): LimitExplanation {
-  const key = limit.key.map((part): KeyPartExplanation => {
-    const value = keyValue(part, subject, routeName);
-    if (value === undefined || value === '') return { part: keyPartText(part), value: null };
-    const isAddress = part.source === 'client.ip';
-    return { part: keyPartText(part), value: isAddress ? clientOf(value, limit.ipv6Prefix) : value };
+function explainLimit(
+  limit: LimitModel,
+  shown: Config['limits'][string],
+  subject: LimitSubject,
+  routeName: string,
+): LimitExplanation {
+  const parts = keyTexts(limit.key, shown);
+  const key = limit.key.map((source, index): KeyPartExplanation => {
+    const part = parts[index]!;
+    const value = keyValue(source, subject, routeName);
+    if (value === undefined || value === '') return { part, value: null };
+    return { part, value: source.source === 'client.ip' ? clientOf(value, limit.ipv6Prefix) : value };
   });
   if (limit.scope === 'route') key.push({ part: 'scope: route', value: routeName });
   return {
     name: limit.name,
     kind: limit.spec.kind,
-    value: specText(limit.spec),
+    value: limitText(limit.spec, shown),
     cost: limit.cost,
     shadow: limit.shadow,
     key,
@@ -157,51 +175,68 @@ function keyValue(part: KeyPart, subject: LimitSubject, routeName: string): stri
   }
 }
 
-function explainRoute(
-  snapshot: SnapshotModel,
-  route: RouteModel,
-  hit: RouteHit,
-  request: AskedRequest,
-  path: string,
-): RouteExplanation {
+function explainRoute(explained: Explained, hit: RouteHit, request: AskedRequest, path: string): RouteExplanation {
+  const { model, shown } = explained;
+  const route = model.routes[hit.route]!;
   const { action } = route;
   const params = Object.fromEntries(hit.paramNames.map((name, index) => [name, hit.paramValues[index] ?? '']));
-  const upstream = action.kind === 'upstream' ? snapshot.upstreams.get(action.upstream) : undefined;
-  const target = rewritePath(path, hit.starAt, route) + request.queryText;
   return {
-    name: route.name,
+    name: shown.routes[hit.route]!.name ?? route.name,
     place: route.place,
     action: action.kind,
     params,
-    forward: upstream === undefined ? null : explainForward(upstream, route, target, request),
-    answer: action.kind === 'upstream' ? null : { status: action.status, to: redirectedTo(action, path, hit, request) },
+    forward: action.kind === 'upstream' ? explainForward(explained, hit, action.upstream, request, path) : null,
+    answer:
+      action.kind === 'upstream'
+        ? null
+        : { status: action.status, to: redirectedTo(explained, hit, action, request, path) },
   };
 }
 
-function redirectedTo(action: RouteModel['action'], path: string, hit: RouteHit, request: AskedRequest): string | null {
-  return action.kind === 'redirect' ? redirectTarget(action.to, path, hit.starAt, request.queryText) : null;
+function redirectedTo(
+  { secrets }: Explained,
+  hit: RouteHit,
+  action: RouteModel['action'],
+  request: AskedRequest,
+  path: string,
+): string | null {
+  if (action.kind !== 'redirect') return null;
+  const to = redirectTarget(action.to, path, hit.starAt, request.queryText);
+  return redactText(to, ['routes', hit.route, 'redirect', 'to'], secrets);
 }
 
 function explainForward(
-  upstream: UpstreamModel,
-  route: RouteModel,
-  target: string,
+  { model, shown, secrets }: Explained,
+  hit: RouteHit,
+  upstreamName: string,
   request: AskedRequest,
+  path: string,
 ): ForwardExplanation {
-  const edits: HeaderEdits = route.requestHeaders ?? { set: [], add: [], remove: [] };
+  const route = model.routes[hit.route]!;
+  const upstream = model.upstreams.get(upstreamName)!;
+  const shownRoute = shown.routes[hit.route]!;
+  const shownUpstream = shown.upstreams[upstreamName];
+  const edits: HeaderEdits = compileEdits(shownRoute.headers?.request) ?? { set: [], add: [], remove: [] };
+  const target = rewritePath(path, hit.starAt, route) + request.queryText;
   return {
-    upstream: upstream.name,
+    upstream: shownOr(shownRoute.upstream, upstream.name),
     balance: upstream.balance,
-    endpoints: upstream.endpoints.map(({ name }) => name),
-    target,
-    host: route.rewrite?.host ?? hostSeen(upstream, request),
+    endpoints: upstream.endpoints.map(({ name }, index) =>
+      shownOr(urlOf(shownUpstream?.endpoints[index]) ?? shownRoute.upstream, name),
+    ),
+    target: redactText(target, ['routes', hit.route, 'rewrite', 'path'], secrets),
+    host: shownRoute.rewrite?.host ?? hostSeen(upstream, shownUpstream?.host, request),
     set: edits.set,
     add: edits.add,
     remove: edits.remove,
   };
 }
 
-function hostSeen({ host }: UpstreamModel, request: AskedRequest): string | null {
-  if (host.kind === 'fixed') return host.value;
+function urlOf(endpoint: Config['upstreams'][string]['endpoints'][number] | undefined): string | undefined {
+  return typeof endpoint === 'object' ? endpoint.url : endpoint;
+}
+
+function hostSeen({ host }: UpstreamModel, shown: string | undefined, request: AskedRequest): string | null {
+  if (host.kind === 'fixed') return shown ?? host.value;
   return host.kind === 'keep' && request.authority !== '' ? request.authority : null;
 }

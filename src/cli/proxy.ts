@@ -1,7 +1,7 @@
 import type { ConfigIssue } from '../config/issue.ts';
 import { type LoadedConfig, parseConfig } from '../config/load.ts';
 import type { HeadgateConfig } from '../config/schema.ts';
-import { proxyConfig, toYaml } from '../config/template.ts';
+import { proxyConfig, proxyYaml } from '../config/template.ts';
 import { parseArguments } from './arguments.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { complain, print } from './print.ts';
@@ -19,7 +19,7 @@ window.
       --limit rate      such as 10/s, 100/1m; default: none
       --limit-key key   whose requests are counted together: client.ip (default), header.<name>, …
       --store URL       redis://…, what several gateways share; default: memory
-      --print-config    print the file to go on with, and end
+      --print-config    print the file to go on with, and end; a store's password is left to \${HEADGATE_STORE}
 
 Exit codes: 0 ended by a signal, 1 a value is not valid or the gateway cannot start.`,
 
@@ -43,7 +43,7 @@ Exit codes: 0 ended by a signal, 1 a value is not valid or the gateway cannot st
     const loaded = load(written, values.port !== undefined);
     if (loaded === undefined) return EXIT.invalid;
     if (values['print-config'] === true) {
-      print(toYaml(written).trimEnd());
+      print(proxyYaml(written).trimEnd());
       return EXIT.good;
     }
     const served = new Served(loaded);

@@ -10,6 +10,16 @@ export function redact(config: Config, secrets: Secrets = new Map()): Config {
   return hide(config, [], secrets) as Config;
 }
 
+/** Hides in a text that was made from the value at a place (a path that was rewritten) what `redact` hides in that value. */
+export function redactText(text: string, path: ConfigPath, secrets: Secrets): string {
+  return String(hideScalar(text, path, secrets));
+}
+
+/** Whether `redact` hid a part of a value. */
+export function isHidden(value: unknown): boolean {
+  return String(value).includes(HIDDEN);
+}
+
 /** Whether the schema says of a place that it holds a secret: its value stands in no message. */
 export function isSecretPlace(path: ConfigPath): boolean {
   return isWhollySecret(path) || isStoreUrl(path);

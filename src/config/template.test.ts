@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { compileConfig } from './compile.ts';
 import { formatIssue } from './issue.ts';
 import { type LoadedConfig, loadConfigText, parseConfig } from './load.ts';
-import { CONFIG_TEMPLATE, proxyConfig, toYaml } from './template.ts';
+import { CONFIG_TEMPLATE, proxyConfig, proxyYaml, toYaml } from './template.ts';
 
 function load(text: string): LoadedConfig {
   const result = loadConfigText(text, 'headgate.yaml');
@@ -41,7 +41,7 @@ test('the flags of proxy are a configuration, which is printed as a file', () =>
   assert.deepEqual(model.listeners[0]?.address, { kind: 'tcp', host: '127.0.0.1', port: 8081 });
   assert.deepEqual(model.routes[0]?.limits[0]?.spec, { kind: 'window', limit: 10, windowUs: 1_000_000 });
   assert.equal(model.upstreams.get('app')?.endpoints.length, 2);
-  assert.equal(compileConfig(load(toYaml(config)).config).hash, model.hash);
+  assert.equal(compileConfig(load(proxyYaml(config)).config).hash, model.hash);
   const bare = parseConfig(proxyConfig({ ...flags, limit: undefined, limitKey: 'client.ip', store: undefined }));
   assert.ok(bare.ok);
   assert.deepEqual([bare.config.store, bare.config.routes[0]?.limits], ['memory', undefined]);

@@ -1,4 +1,5 @@
-import { stringify } from 'yaml';
+import { Document, Scalar, stringify } from 'yaml';
+import { withoutPassword } from './redact.ts';
 import type { HeadgateConfig } from './schema.ts';
 
 /** The commented file that `headgate init` writes: it works as it stands, and shows what else there is. */
@@ -68,6 +69,21 @@ export function proxyConfig(flags: ProxyFlags): HeadgateConfig {
     upstreams: { app: { endpoints: [...flags.to] } },
     routes: [{ name: 'app', match: { path: '/*' }, ...(hasLimit ? { limits: ['per-client'] } : {}), upstream: 'app' }],
   };
+}
+
+/**
+ * The file that `--print-config` prints. A password of the store stays out of it: the URL comes from the environment, as it
+ * does for a gateway whose file names no store.
+ */
+export function proxyYaml(config: HeadgateConfig): string {
+  const document = new Document(config);
+  const { store } = config;
+  if (typeof store === 'string' && withoutPassword(store) !== store) {
+    const reference = new Scalar(`\${HEADGATE_STORE}`);
+    reference.comment = ' the URL of --store: its password does not belong into a file';
+    document.set('store', reference);
+  }
+  return document.toString({ lineWidth: 0 });
 }
 
 /** A configuration as YAML, to be saved as `headgate.yaml`. A `${` in a text is escaped, so that it is read back as it was. */

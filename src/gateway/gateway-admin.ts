@@ -1,6 +1,7 @@
 import type { AdminSource } from '../admin/admin-source.ts';
 import type { ConfigView, FleetView, LimitView, ReloadView, RouteView, UpstreamView } from '../admin/api-types.ts';
 import { limitView, routeViews } from '../admin/views.ts';
+import type { Config } from '../config/schema.ts';
 import type { SnapshotModel } from '../config/snapshot.ts';
 import type { LimitStore } from '../limits/limit-store.ts';
 import type { Limiter } from '../limits/limiter.ts';
@@ -17,7 +18,7 @@ export interface AdminParts {
   isReady(): boolean;
   model(): SnapshotModel;
   /** The configuration in force, secrets hidden. */
-  printable(): unknown;
+  printable(): Config;
   metricsText(): Promise<string>;
   reload(): Promise<ReloadView>;
   setLogLevel(level: LogLevel): void;
@@ -40,7 +41,7 @@ export class GatewayAdmin implements AdminSource {
   }
 
   routes(): readonly RouteView[] {
-    return routeViews(this.parts.model());
+    return routeViews(this.parts.model(), this.parts.printable());
   }
 
   upstreams(): readonly UpstreamView[] {
@@ -49,10 +50,11 @@ export class GatewayAdmin implements AdminSource {
 
   limits(): readonly LimitView[] {
     const { limits } = this.parts.model();
+    const shown = this.parts.printable().limits;
     return this.parts.limiter.view(limits.values()).map((figures) => {
       const limit = limits.get(figures.name);
       if (limit === undefined) throw new TypeError(`no limit ${figures.name}`);
-      return limitView(limit, {
+      return limitView(limit, shown[limit.name]!, {
         mode: figures.mode,
         allowed: figures.allowed,
         denied: limit.shadow ? 0 : figures.refused,

@@ -67,7 +67,7 @@ class InMemoryDownstream implements Downstream, Body {
 
   constructor(request: InjectRequest, resolve: (response: InjectResponse) => void) {
     const address = canonicalIp(request.peer ?? '127.0.0.1') ?? '127.0.0.1';
-    this.peer = { address, trusted: false, listenerPlace: 'inject', forwarding: undefined };
+    this.peer = { address, trusted: false, settledBy: undefined, listenerPlace: 'inject', forwarding: undefined };
     this.content = Buffer.from(request.body ?? '');
     this.requestPending = this.content.length > 0;
     this.length = this.content.length;

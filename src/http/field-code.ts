@@ -29,7 +29,7 @@ export const FieldCode = {
   rateLimitPolicy: 23,
   /** `Content_Length`, `Transfer_Encoding`: a back end may read them as the real ones. */
   framingLookalike: 24,
-  /** `X_Forwarded_For` and others that shadow a field this gateway sets. */
+  /** `X_Forwarded_For` and others that shadow a field this gateway sets, and `X-Forwarded-Port` and its like. */
   forwardingLookalike: 25,
 } as const;
 
@@ -62,6 +62,12 @@ const CODES = new Map<string, number>([
 ]);
 for (const name of ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip', 'x-request-id']) {
   for (const lookalike of lookalikesOf(name)) CODES.set(lookalike, FieldCode.forwardingLookalike);
+}
+
+/** What else says where a request came from: believed by some back ends, written by no part of this gateway. */
+const CLAIMS = ['', '-by', '-port', '-prefix', '-scheme', '-server', '-ssl'].map((end) => `x-forwarded${end}`);
+for (const name of [...CLAIMS, 'x-original-forwarded-for', 'x-client-ip']) {
+  for (const spelling of [name, ...lookalikesOf(name)]) CODES.set(spelling, FieldCode.forwardingLookalike);
 }
 
 /** Every spelling of `name` with at least one `-` written as `_`. */

@@ -1,7 +1,7 @@
 import { FieldCode, maskOf } from './field-code.ts';
 import type { Fields } from './fields.ts';
 import { FieldBlock, type FlatFields, type ProtocolVersion, type RequestHead } from './head.ts';
-import type { Peer } from './peer.ts';
+import { type Peer, UNIX_PEER } from './peer.ts';
 
 /** Fields about the way a request came: the gateway writes its own, from what came only where the peer is trusted. */
 const REWRITTEN = maskOf(
@@ -50,7 +50,9 @@ function forwardingLines(head: RequestHead, peer: Peer): FlatFields {
   const lines: FlatFields = [];
   const { address } = peer;
   const forwardedFor = received['x-forwarded-for'];
-  lines.push('X-Forwarded-For', forwardedFor === undefined ? address : `${forwardedFor}, ${address}`);
+  // A unix socket has no address to add.
+  const way = [forwardedFor, address === UNIX_PEER ? undefined : address].filter((part) => part !== undefined);
+  if (way.length > 0) lines.push('X-Forwarded-For', way.join(', '));
   lines.push('X-Forwarded-Proto', received['x-forwarded-proto'] ?? 'http');
   const host = received['x-forwarded-host'] ?? head.authority;
   if (host !== '') lines.push('X-Forwarded-Host', host);
@@ -68,8 +70,8 @@ function receivedFields(head: Fields, trusted: boolean): Received {
 }
 
 /** One element of Forwarded: an IPv6 address is bracketed and quoted, as is whatever is no token (RFC 7239 §4, §6). */
-export function forwardedElement(address: string, authority: string): string {
-  const node = address.includes(':') ? `"[${address}]"` : address === 'unix' ? '_unix' : address;
+function forwardedElement(address: string, authority: string): string {
+  const node = address.includes(':') ? `"[${address}]"` : address === UNIX_PEER ? '_unix' : address;
   const host = authority === '' ? '' : `;host=${/^[A-Za-z0-9._-]+$/.test(authority) ? authority : `"${authority}"`}`;
   return `for=${node}${host};proto=http`;
 }

@@ -9,6 +9,7 @@ import type { EndpointPool, PoolWaiter } from '../upstream/pool.ts';
 import type { AttemptOutcome, Upstream } from '../upstream/upstream.ts';
 import type { Exchange } from './exchange.ts';
 import { attemptFailed, attemptResponded, attemptTunnelled } from './forward.ts';
+import { guarded } from './guarded.ts';
 import { outgoingRequest } from './outgoing.ts';
 
 /** One try of a request on one endpoint: takes a connection, sends the request, hands on what comes back. */
@@ -24,6 +25,8 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
   private readonly pool: EndpointPool;
   private channel: UpstreamChannel | undefined = undefined;
   private settled = false;
+  /** Whether this attempt stands in the endpoint's metrics. */
+  private counted = false;
   private over = false;
 
   constructor(exchange: Exchange, upstream: Upstream, endpoint: Endpoint) {
@@ -39,18 +42,28 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
     this.pool.acquire(this, fresh);
   }
 
+  /** Waits for a turn at a full endpoint: nothing was begun for it. */
+  get isQueued(): boolean {
+    return this.channel === undefined && this.pool.isQueued(this);
+  }
+
   onChannel(channel: UpstreamChannel): void {
     const { exchange } = this;
     this.channel = channel;
     this.reused = channel.served > 0;
     if (!this.reused) exchange.connectMs = exchange.context.clock.nowMs() - this.startedMs;
     this.sent = true;
-    channel.send(outgoingRequest(exchange, this.upstream, this.endpoint), this);
-    if (!this.over) exchange.body?.attach(channel);
+    try {
+      channel.send(outgoingRequest(exchange, this.upstream, this.endpoint), this);
+      if (!this.over) exchange.body?.attach(channel);
+    } catch (error) {
+      exchange.crash(error);
+    }
   }
 
   onNoChannel(error: GatewayError): void {
-    this.failed(error, error.kind === 'overloaded' ? 'neutral' : 'connect', 'connect');
+    const outcome = error.kind === 'overloaded' ? 'neutral' : 'connect';
+    guarded(this.exchange, () => this.failed(error, outcome, 'connect'));
   }
 
   onInformational(head: ResponseHead): void {
@@ -68,7 +81,13 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
   }
 
   onData(chunk: Uint8Array): boolean {
-    return this.over || this.exchange.forwardData(chunk);
+    if (this.over) return true;
+    try {
+      return this.exchange.forwardData(chunk);
+    } catch (error) {
+      this.exchange.crash(error);
+      return true;
+    }
   }
 
   onEnd(trailers: Fields | undefined): void {
@@ -79,7 +98,11 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
     exchange.attempt = undefined;
     exchange.body?.drop();
     this.settle('neutral');
-    exchange.forwardEnd(trailers);
+    try {
+      exchange.forwardEnd(trailers);
+    } catch (error) {
+      exchange.crash(error);
+    }
   }
 
   onReadEnd(): void {
@@ -91,14 +114,15 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
   }
 
   onTunnel(head: ResponseHead, end: TunnelEnd): void {
-    attemptTunnelled(this, head, end);
+    guarded(this.exchange, () => attemptTunnelled(this, head, end));
   }
 
   onFailure(error: GatewayError, responded: boolean): void {
     const outcome = error.kind === 'upstream-closed' || error.kind === 'upstream-protocol' ? 'reset' : 'timeout';
     // A kept connection that dies before it answers is a race with the endpoint's idle timeout, and nobody's fault.
     const blamed = !(this.reused && error.kind === 'upstream-closed' && !responded);
-    this.failed(error, blamed ? outcome : 'neutral', error.kind === 'upstream-protocol' ? 'protocol' : 'reset');
+    const failure = error.kind === 'upstream-protocol' ? 'protocol' : 'reset';
+    guarded(this.exchange, () => this.failed(error, blamed ? outcome : 'neutral', failure));
   }
 
   /** No response head came in time. */
@@ -143,13 +167,22 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
     const latencyMs = this.exchange.context.clock.nowMs() - this.startedMs;
     const outcome = status === 502 || status === 503 || status === 504 ? status : 'success';
     this.upstream.report(this.endpoint, outcome, latencyMs);
-    this.endpoint.metrics.finished(status, latencyMs / 1000);
+    this.count(status);
+  }
+
+  /** Once per attempt: its response head, or 0 for one that ended without. */
+  private count(status: number): void {
+    if (this.counted) return;
+    this.counted = true;
+    const durationMs = this.exchange.context.clock.nowMs() - this.startedMs;
+    this.endpoint.metrics.finished(status, durationMs / 1000);
   }
 
   private failed(error: GatewayError, outcome: AttemptOutcome, failure: AttemptFailure): void {
     if (this.over) return;
     this.over = true;
     this.settle(outcome);
+    if (outcome !== 'neutral' || error.kind !== 'overloaded') this.count(0);
     this.exchange.body?.detach();
     attemptFailed(this, error, failure);
   }

@@ -7,7 +7,7 @@ import { cookieValue } from '../http/cookie.ts';
 import { FieldCode, maskOf } from '../http/field-code.ts';
 import { type Fields, ListFields } from '../http/fields.ts';
 import { responseVia } from '../http/forwarding.ts';
-import type { FlatFields, ProtocolVersion, ReplyHead, RequestHead, ResponseHead } from '../http/head.ts';
+import type { ProtocolVersion, ReplyHead, RequestHead, ResponseHead } from '../http/head.ts';
 import { type ProblemOptions, problemReply, type Reply } from '../http/problem.ts';
 import { reasonPhrase } from '../http/reason-phrases.ts';
 import type { LimitSubject } from '../limits/limit-subject.ts';
@@ -22,7 +22,8 @@ import { HeldBody } from './held-body.ts';
 import type { ResponseHook } from './hooks.ts';
 import { bodyLimitDetail } from './pipeline.ts';
 import type { RequestBody, RequestBodyOwner } from './request-body.ts';
-import type { Route, Snapshot } from './snapshot.ts';
+import { applyResponseEdits, hasLine } from './response-edits.ts';
+import type { Route } from './snapshot.ts';
 import type { Tunnel } from './tunnel.ts';
 
 const NO_FIELDS = new ListFields();
@@ -37,7 +38,6 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   readonly context: ProxyContext;
   readonly downstream: Downstream;
   readonly head: RequestHead;
-  readonly snapshot: Snapshot;
   readonly id: string;
   readonly arrivedMs: number;
   readonly arrivedUs: number;
@@ -88,7 +88,6 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
     this.context = context;
     this.downstream = downstream;
     this.head = head;
-    this.snapshot = context.snapshot;
     this.route = context.snapshot.noRoute;
     this.id = id;
     this.clientIp = clientIp;
@@ -134,18 +133,9 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   answer(reply: Reply): void {
     if (this.finished) return;
     const head = this.replyHead(reply.status, reasonPhrase(reply.status), NO_FIELDS, reply.body.length);
-    this.addFields(head.extra, reply.fields);
-    head.extra.push('Date', this.context.dateText());
+    for (const text of reply.fields) head.extra.push(text);
+    if (!hasLine(reply.fields, 'date')) head.extra.push('Date', this.context.dateText());
     this.runResponseHooks(head, reply.body, 0);
-  }
-
-  /** Adds fields of an answer of the gateway's own, less those that the route sets or removes. */
-  private addFields(lines: FlatFields, fields: FlatFields): void {
-    const { responseDrop } = this.route;
-    for (let at = 0; at < fields.length; at += 2) {
-      const name = fields[at] as string;
-      if (responseDrop?.has(name.toLowerCase()) !== true) lines.push(name, fields[at + 1] as string);
-    }
   }
 
   /** Ends the exchange with the problem document of a failure; cuts the response where one was begun. */
@@ -182,17 +172,14 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   }
 
   replyHead(status: number, phrase: string, fields: Fields, bodyLength: number | undefined): ReplyHead {
-    const { route } = this;
-    const extra: FlatFields = ['X-Request-Id', this.id];
-    for (const text of route.responseExtra) extra.push(text);
     return {
       status,
       reasonPhrase: phrase,
       fields,
       dropCodes: REPLACED_IN_RESPONSE,
-      drop: route.responseDrop,
+      drop: this.route.responseDrop,
       shared: undefined,
-      extra,
+      extra: ['X-Request-Id', this.id],
       bodyLength,
     };
   }
@@ -225,6 +212,7 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   }
 
   private send(head: ReplyHead, body: string | undefined): void {
+    applyResponseEdits(this.route, head);
     this.status = head.status;
     this.headSent = true;
     if (body !== undefined) {
@@ -320,6 +308,10 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
 
   /** The client sends no more, but may still read. */
   onHalfClosed(): void {
+    if (this.attempt?.isQueued === true) {
+      this.onClientGone();
+      return;
+    }
     this.halfClosedMs = this.context.clock.nowMs();
     armTimer(this);
   }

@@ -9,6 +9,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { Attempt } from './attempt.ts';
 import { armTimer, responseDeadlineMs } from './deadlines.ts';
 import type { Exchange } from './exchange.ts';
+import { guarded } from './guarded.ts';
 import { RequestBody } from './request-body.ts';
 import { openTunnel } from './tunnel.ts';
 
@@ -75,7 +76,6 @@ export function attemptFailed(attempt: Attempt, error: GatewayError, failure: At
   }
   if (exchange.attempts > 1) attempt.upstream.metrics.retried('failure');
   exchange.upstreamEndMs = exchange.context.clock.nowMs();
-  if (!exchange.headSent) attempt.endpoint.metrics.finished(error.failure.status, 0);
   exchange.fail(error, error.failure.status === 503 ? { retryAfterS: SOON_S } : undefined);
 }
 
@@ -115,7 +115,7 @@ function retry(attempt: Attempt, afterConnect: boolean): void {
   exchange.attempt = undefined;
   armTimer(exchange);
   context.clock.after(waitMs, () => {
-    if (!exchange.finished) tryNext(exchange, upstream, tried, fresh);
+    if (!exchange.finished) guarded(exchange, () => tryNext(exchange, upstream, tried, fresh));
   });
 }
 

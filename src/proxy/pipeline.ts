@@ -43,7 +43,8 @@ function answerSpecialMethod(exchange: Exchange): boolean {
 }
 
 function findRoute(exchange: Exchange): boolean {
-  const { head, snapshot } = exchange;
+  const { head } = exchange;
+  const { snapshot } = exchange.context;
   const path = canonicalPath(head.path);
   if (path === undefined) {
     exchange.path = head.path;

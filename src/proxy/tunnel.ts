@@ -5,6 +5,7 @@ import type { TunnelEnd, TunnelPeer } from '../upstream/channel.ts';
 import type { Attempt } from './attempt.ts';
 import { touchStream } from './deadlines.ts';
 import type { Exchange } from './exchange.ts';
+import { applyResponseEdits } from './response-edits.ts';
 
 /**
  * Joins client and endpoint after a 101 (RFC 9110 §7.8): octets both ways with back-pressure, half-closes passed on, cut
@@ -14,6 +15,7 @@ export function openTunnel(exchange: Exchange, attempt: Attempt, head: ResponseH
   const reply = exchange.replyHead(101, head.reasonPhrase, head, undefined);
   if (head.connectionNamed !== undefined) reply.drop = new Set([...head.connectionNamed, ...(reply.drop ?? [])]);
   reply.extra.push('Via', responseVia(head.get('via'), head.version));
+  applyResponseEdits(exchange.route, reply);
   reply.extra.push('Connection', 'Upgrade', 'Upgrade', exchange.head.upgrade as string);
   exchange.status = 101;
   exchange.headSent = true;

@@ -4,6 +4,7 @@ import { type TimerWheel, WheelTimer } from '../core/timer-wheel.ts';
 import { GatewayError } from '../errors.ts';
 import type { ChannelOwner, Transport, UpstreamChannel } from './channel.ts';
 import type { EndpointAddress } from './endpoint-address.ts';
+import { LearnedIdle } from './learned-idle.ts';
 
 /** Somebody who wants a connection. Exactly one of the two is called, perhaps at once, unless it was withdrawn. */
 export interface PoolWaiter {
@@ -28,8 +29,6 @@ const MAX_WAITING = 1024;
 /** An endpoint's own hint is believed up to here. */
 const MAX_HINT_MS = 60_000;
 const HINT_MARGIN_MS = 1000;
-/** A connection that the endpoint closed after t idle is from then on kept for this share of t. */
-const LEARNED_SHARE = 0.8;
 
 interface Idle {
   readonly channel: UpstreamChannel;
@@ -56,7 +55,7 @@ export class EndpointPool implements ChannelOwner {
   private readonly waiting: Waiting[] = [];
   private readonly all = new Set<UpstreamChannel>();
   private connecting = 0;
-  private learnedIdleMs = Number.POSITIVE_INFINITY;
+  private readonly learned = new LearnedIdle();
   private closed = false;
   private readonly timer = new WheelTimer(() => this.expire());
 
@@ -87,7 +86,7 @@ export class EndpointPool implements ChannelOwner {
       waiter.onChannel(channel);
       return;
     }
-    if (this.waiting.length >= MAX_WAITING) {
+    if (this.waiting.length - this.connecting >= MAX_WAITING) {
       waiter.onNoChannel(new GatewayError('overloaded', 'gateway', 'Too many requests wait for a connection.'));
       return;
     }
@@ -102,6 +101,11 @@ export class EndpointPool implements ChannelOwner {
   withdraw(waiter: PoolWaiter): void {
     const at = this.waiting.findIndex((entry) => entry.waiter === waiter);
     if (at >= 0) this.waiting.splice(at, 1);
+  }
+
+  /** Whether no connect is under way for this waiter: it waits for a turn. */
+  isQueued(waiter: PoolWaiter): boolean {
+    return this.waiting.findIndex((entry) => entry.waiter === waiter) >= this.connecting;
   }
 
   /** No new requests; idle connections close now, busy ones when they are done. */
@@ -172,9 +176,8 @@ export class EndpointPool implements ChannelOwner {
     const entry = this.idleStack[at];
     if (entry !== undefined) {
       this.idleStack.splice(at, 1);
-      const lived = (this.deps.clock.nowMs() - entry.sinceMs) * LEARNED_SHARE;
-      // A restart closes everything at once, young and old: only an age worth keeping for is learned from.
-      if (lived > 50) this.learnedIdleMs = Math.min(this.learnedIdleMs, lived);
+      const now = this.deps.clock.nowMs();
+      this.learned.closed(now - entry.sinceMs, now);
     }
     if (!this.closed) this.connectForWaiting();
   }
@@ -191,7 +194,7 @@ export class EndpointPool implements ChannelOwner {
       return;
     }
     const now = this.deps.clock.nowMs();
-    const untilMs = now + this.idleLimit(hintMs);
+    const untilMs = now + this.idleLimit(hintMs, now);
     this.idleStack.push({ channel, sinceMs: now, untilMs });
     if (untilMs < this.timer.deadlineMs) this.deps.wheel.arm(this.timer, untilMs);
   }
@@ -202,10 +205,10 @@ export class EndpointPool implements ChannelOwner {
     return at < 0 ? undefined : this.waiting.splice(at, 1)[0];
   }
 
-  private idleLimit(hintMs: number | undefined): number {
+  private idleLimit(hintMs: number | undefined, nowMs: number): number {
     const stated =
       hintMs === undefined ? this.options.idleTimeoutMs : Math.max(0, Math.min(hintMs, MAX_HINT_MS) - HINT_MARGIN_MS);
-    return Math.min(stated, this.learnedIdleMs);
+    return Math.min(stated, this.learned.limitMs(nowMs));
   }
 
   /** Closes what was idle too long and fails what waited too long. */

@@ -50,7 +50,9 @@ test('each npm package is imported by one folder', () => {
 
 test('tests never sleep, and none is singled out', () => {
   assert.deepEqual(checkTests(testsOfSrc), []);
-  assert.deepEqual(checkTests(read('test')), []);
+  // Scripts of test/chaos pace a load by the clock: timing is what they measure.
+  const paced = (file: string): boolean => file.startsWith('chaos/');
+  assert.deepEqual(checkTests(new Map([...read('test')].filter(([file]) => !paced(file)))), []);
 });
 
 test('files stay short', (t) => {

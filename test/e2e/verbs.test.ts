@@ -187,6 +187,41 @@ test('explain says which route, limits with keys, upstream and rewritten request
   }
 });
 
+test('explain matches on secrets and shows none', async (t) => {
+  const { headgate, write } = folder(t);
+  write('secret', 'hunter2\n');
+  write(
+    'headgate.yaml',
+    `
+upstreams:
+  app: { endpoints: [http://10.0.0.1:9000], host: "$SECRET.internal" }
+routes:
+  - name: hooks
+    match: { path: /hooks/*, headers: { X-Hook: "$SECRET" } }
+    rewrite: { path: "/in/$SECRET/*" }
+    headers: { request: { set: { X-Api-Key: hunter2, X-From: "of $SECRET", X-Env: prod }, add: { x-b: ["$SECRET"] } } }
+    upstream: app
+  - { match: { path: /go/* }, redirect: { to: "https://other.example/$SECRET/*" } }
+`.replaceAll('$SECRET', `\${file:secret}`),
+  );
+  const ask = ['explain', 'GET', 'http://a/hooks/7'];
+  const forwarded = await headgate(...ask, '-H', 'X-Hook: hunter2', '--json');
+  assert.equal(forwarded.code, 0, forwarded.stderr);
+  const { forward } = JSON.parse(forwarded.stdout).route;
+  assert.deepEqual(forward.set, [
+    ['x-api-key', '***'],
+    ['x-from', 'of ***'],
+    ['x-env', 'prod'],
+  ]);
+  assert.deepEqual(forward.add, [['x-b', '***']]);
+  assert.deepEqual([forward.target, forward.host], ['/in/***/7', '***.internal']);
+  const redirected = await headgate('explain', 'GET', 'http://a/go/on');
+  assert.match(redirected.stdout, /redirect {3}308 to https:\/\/other\.example\/\*\*\*\/on/);
+  const missed = await headgate(...ask, '-H', 'X-Hook: ***');
+  assert.equal(missed.code, 1);
+  for (const { stdout } of [forwarded, redirected, missed]) assert.doesNotMatch(stdout, /hunter/);
+});
+
 test('explain without a route, or with a request that is refused, ends with 1', async (t) => {
   const { headgate, write } = folder(t);
   write('headgate.yaml', ROUTED);
@@ -216,6 +251,20 @@ test('proxy --print-config prints a file to go on with', async (t) => {
   const explained = JSON.parse((await headgate('explain', 'GET', '/', '--json')).stdout);
   assert.deepEqual(explained.route.forward.endpoints, ['localhost:3000', '127.0.0.1:3001']);
   assert.equal(explained.limits[0].value, '10/1s');
+});
+
+test('proxy --print-config leaves the password of the store to the environment', async (t) => {
+  const { headgate, path, write } = folder(t);
+  const print = (store: string) => headgate('proxy', '--to', 'localhost:1', '--store', store, '--print-config');
+  const secret = await print('redis://:hunter2@127.0.0.1:6379/1');
+  assert.equal(secret.code, 0, secret.stderr);
+  assert.doesNotMatch(secret.stdout + secret.stderr, /hunter/);
+  assert.match(secret.stdout, /^store: \$\{HEADGATE_STORE\} # .*--store/m);
+  write('headgate.yaml', secret.stdout);
+  const env = { HEADGATE_STORE: 'redis://:hunter2@127.0.0.1:6379/1' };
+  const config = await runCli(['config'], { command: SOURCE, cwd: path, env });
+  assert.match(config.stdout, /^store: redis:\/\/:\*\*\*@127\.0\.0\.1:6379\/1$/m);
+  assert.match((await print('redis://127.0.0.1:6379')).stdout, /^store: redis:\/\/127\.0\.0\.1:6379$/m);
 });
 
 test('proxy names the flag that is wrong', async (t) => {

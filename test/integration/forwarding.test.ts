@@ -638,7 +638,7 @@ test('the log line of a request', async (t) => {
   );
   await world.ask('GET /own', ['Content-Length: x']);
   const bad = await world.logged(3);
-  assert.deepEqual([bad.status, bad.reason, bad.method, bad.routeName], [400, 'DPE', '', '']);
+  assert.deepEqual([bad.status, bad.reason, bad.method, bad.routeName], [400, 'DPE', 'GET', '']);
   assert.equal(await world.metric('headgate_http_requests_total', 'route="all",method="POST",status="200"'), 1);
   assert.equal(await world.metric('headgate_http_requests_total', 'status="400"'), 1);
   await world.untilIdle();

@@ -3,17 +3,18 @@ import { suite, test } from 'node:test';
 import { BlackHole } from '../kit/black-hole.ts';
 import { echo, reply, type Script, silence } from '../kit/raw-origin.ts';
 import { Gate, turn } from '../kit/wait.ts';
-import { bytes, World } from './world.ts';
+import { bytes, eventually, WatchedClock, World } from './world.ts';
 
 const HASTY = { timeouts: { headers: '300ms', idle: '300ms', body: '300ms' } };
 const PATIENT = { timeouts: { headers: '10s', idle: '10s', body: '10s' } };
 
-/** Runs `step`, a turn of the event loop apart, for as long as a timeout would need three times over. */
-async function keepBusy(forMs: number, step: () => void): Promise<void> {
-  const endMs = performance.now() + forMs;
-  while (performance.now() < endMs) {
-    step();
-    await turn();
+/** Sends `octets` five times, 200 ms apart: longer than a timeout of 300 ms, but never silent for so long. */
+async function slowly(clock: WatchedClock, send: () => void, arrived: () => number): Promise<void> {
+  for (let n = 0; n < 5; n++) {
+    const before = arrived();
+    send();
+    await eventually('what was sent', async () => (arrived() > before ? true : undefined));
+    await clock.pass(200);
   }
 }
 
@@ -99,10 +100,16 @@ suite('waiting for the client', { concurrency: true }, () => {
   });
 
   test('a body that comes slowly, but comes, has all the time', async (t) => {
-    const world = await World.start(t, { listener: HASTY });
+    const clock = new WatchedClock();
+    const world = await World.start(t, { listener: HASTY, overrides: { clock } });
     const client = await world.client();
     client.send(bytes('POST /', ['Transfer-Encoding: chunked']));
-    await keepBusy(900, () => client.send('1\r\nx\r\n'));
+    const { message } = await world.origin.head();
+    await slowly(
+      clock,
+      () => client.send('1\r\nx\r\n'),
+      () => message.bodyBytes,
+    );
     client.send('0\r\n\r\n');
     assert.equal((await client.response()).status, 200);
   });
@@ -152,6 +159,7 @@ suite('waiting for the endpoint', { concurrency: true }, () => {
     const gate = new Gate();
     const world = await World.start(t, {
       upstream: { maxConnections: 1, timeouts: { connect: '10s' } },
+      routes: [{ match: { path: '/1' }, upstream: 'origin', timeout: false }],
       origins: [
         async (request, connection) => {
           if (request.index > 0) return;
@@ -159,7 +167,7 @@ suite('waiting for the endpoint', { concurrency: true }, () => {
           await echo(request, connection);
         },
       ],
-      route: { timeout: { response: '250ms', stream: '1h' }, retry: false },
+      route: { timeout: { response: '1s', stream: '1h' }, retry: false },
     });
     const first = await world.client();
     first.send(bytes('GET /1'));
@@ -176,10 +184,17 @@ suite('waiting for the endpoint', { concurrency: true }, () => {
   });
 
   test('the time of a request runs from its last octet', async (t) => {
-    const world = await World.start(t, { listener: PATIENT, route: { timeout: { response: '300ms', stream: '1h' } } });
+    const clock = new WatchedClock();
+    const route = { timeout: { response: '300ms', stream: '1h' } };
+    const world = await World.start(t, { listener: PATIENT, route, overrides: { clock } });
     const client = await world.client();
     client.send(bytes('POST /', ['Transfer-Encoding: chunked']));
-    await keepBusy(900, () => client.send('1\r\nx\r\n'));
+    const { message } = await world.origin.head();
+    await slowly(
+      clock,
+      () => client.send('1\r\nx\r\n'),
+      () => message.bodyBytes,
+    );
     client.send('0\r\n\r\n');
     assert.equal((await client.response()).status, 200);
   });
@@ -205,17 +220,22 @@ suite('waiting for the endpoint', { concurrency: true }, () => {
   });
 
   test('a response that goes on, however slowly, is not', async (t) => {
+    const clock = new WatchedClock();
     const world = await World.start(t, {
-      origins: [
-        async (_, connection) => {
-          connection.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
-          await keepBusy(900, () => connection.send('1\r\nx\r\n'));
-          connection.send('0\r\n\r\n');
-        },
-      ],
+      origins: [(_, connection) => connection.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')],
       route: { timeout: { response: '300ms', stream: '300ms' } },
+      overrides: { clock },
     });
-    assert.equal((await world.ask('GET /')).status, 200);
+    const client = await world.client();
+    client.send(bytes('GET /'));
+    const { connection } = await world.origin.request();
+    await slowly(
+      clock,
+      () => connection.send('1\r\nx\r\n'),
+      () => client.bytesReceived,
+    );
+    connection.send('0\r\n\r\n');
+    assert.equal((await client.response()).status, 200);
   });
 
   test('a client that does not take its response is cut, and the endpoint with it', async (t) => {
@@ -237,23 +257,39 @@ suite('waiting for the endpoint', { concurrency: true }, () => {
   });
 
   test('an endpoint that does not take the request ends it in 504, not the client in 408', async (t) => {
+    const clock = new WatchedClock();
     const world = await World.start(t, {
-      listener: { timeouts: { body: '100ms' } },
+      overrides: { clock },
+      listener: { timeouts: { body: '5s' } },
+      routes: [{ match: { path: '/own' }, respond: {} }],
       origins: [{ keepBody: false, onHead: (_, connection) => connection.pause() }],
-      route: { timeout: { stream: '300ms' }, bodyLimit: false },
+      route: { timeout: { stream: '8s' }, bodyLimit: false },
     });
     const client = await world.client();
     client.send(bytes('POST /', [`Content-Length: ${40 * 1_048_576}`]));
     for (let n = 0; n < 40; n++) client.send(Buffer.alloc(1_048_576));
+    await world.origin.head();
+    let left = -1;
+    while (client.socket.writableLength !== left) {
+      left = client.socket.writableLength;
+      for (let n = 0; n < 50; n++) await world.ask('GET /own');
+    }
+    await clock.pass(6000);
+    assert.equal(client.bytesReceived, 0);
+    await clock.pass(3000);
     const response = await client.response();
     const { reason, detail } = JSON.parse(response.text());
     assert.deepEqual([response.status, reason], [504, 'UT']);
-    assert.equal(detail, 'route "all": stream silent for 300ms (routes[0].timeout.stream)');
+    assert.equal(detail, 'route "all": stream silent for 8s (routes[1].timeout.stream)');
+    // What the client goes on sending is not read: this connection ends after the moment that it is given.
+    client.destroy();
+    await clock.pass(2000);
     await world.untilIdle();
   });
 
   test('no bound where there is none', async (t) => {
     const gate = new Gate();
+    const clock = new WatchedClock();
     const world = await World.start(t, {
       origins: [
         async (_, connection) => {
@@ -262,11 +298,12 @@ suite('waiting for the endpoint', { concurrency: true }, () => {
         },
       ],
       route: { timeout: false },
+      overrides: { clock },
     });
     const client = await world.client();
     client.send(bytes('GET /'));
     await world.origin.request();
-    await keepBusy(200, () => {});
+    await clock.pass(3_600_000);
     gate.open();
     assert.equal((await client.response()).status, 200);
   });

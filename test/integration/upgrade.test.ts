@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { type OriginConnection, reply, type Script, silence } from '../kit/raw-origin.ts';
-import { bytes, eventually, World, type WorldOptions } from './world.ts';
+import { bytes, eventually, WatchedClock, World, type WorldOptions } from './world.ts';
 
 const UPGRADE = [
   'Connection: Upgrade',
@@ -331,7 +331,7 @@ suite('a tunnel', { concurrency: true }, () => {
   test('silence for longer than the route allows cuts it', async (t) => {
     const world = await World.start(t, {
       origins: [switches(() => {})],
-      route: { timeout: { response: '50ms', stream: '150ms' } },
+      route: { timeout: { response: '500ms', stream: '700ms' } },
     });
     const client = await world.client();
     client.send(bytes('GET /', UPGRADE));
@@ -340,22 +340,25 @@ suite('a tunnel', { concurrency: true }, () => {
     await world.origin.untilClosed(await world.origin.connection());
     const line = await world.logged();
     assert.deepEqual([line.status, line.reason], [101, 'UT']);
-    assert.equal(line.reasonDetail, 'route "all": tunnel silent for 150ms (routes[0].timeout.stream)');
+    assert.equal(line.reasonDetail, 'route "all": tunnel silent for 700ms (routes[0].timeout.stream)');
     await world.untilIdle();
   });
 
   test('octets of either side keep it', async (t) => {
     for (const isClient of [true, false]) {
-      const world = await World.start(t, { origins: [switches(() => {})], route: { timeout: { stream: '300ms' } } });
+      const clock = new WatchedClock();
+      const route = { timeout: { stream: '300ms' } };
+      const world = await World.start(t, { origins: [switches(() => {})], route, overrides: { clock } });
       const client = await world.client();
       client.send(bytes('GET /', UPGRADE));
       await client.until('101', () => client.interim[0]);
       const { connection } = await world.origin.request();
-      const endMs = performance.now() + 900;
-      while (performance.now() < endMs) {
+      for (let n = 1; n <= 5; n++) {
         if (isClient) client.send('x');
         else connection.send('x');
-        await new Promise((resolve) => setImmediate(resolve));
+        const other = isClient ? connection : client;
+        await eventually('the octet', async () => (other.tunnelled.length === n ? true : undefined));
+        await clock.pass(200);
       }
       assert.equal(client.ended || connection.ended, false);
     }

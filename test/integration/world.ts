@@ -2,6 +2,7 @@ import type { TestContext } from 'node:test';
 import type { HeadgateConfig } from '../../src/config/schema.ts';
 import type { GatewayOverrides } from '../../src/gateway.ts';
 import type { ExchangeRecord } from '../../src/ports.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { TestGateway } from '../kit/gateway.ts';
 import { RawClient, type RawClientOptions } from '../kit/http-client.ts';
 import { type OriginOptions, RawOrigin, type Script } from '../kit/raw-origin.ts';
@@ -154,6 +155,24 @@ export function bytes(requestLine: string, lines: readonly string[] = [], body =
   const host = has(/^host:/i) ? [] : ['Host: gw.test'];
   const length = body === '' || has(/^(content-length|transfer-encoding):/i) ? [] : [`Content-Length: ${body.length}`];
   return `${[line, ...host, ...length, ...lines].join('\r\n')}\r\n\r\n${body}`;
+}
+
+/** A clock that stands still but where a test moves it, and knows when the gateway's timers have seen that. */
+export class WatchedClock extends FakeClock {
+  #reads = 0;
+
+  override nowMs(): number {
+    this.#reads++;
+    return super.nowMs();
+  }
+
+  /** Moves on, then waits until the wheel of timeouts was turned; nothing else may be under way that reads the clock. */
+  async pass(ms: number): Promise<void> {
+    await this.advance(ms);
+    // The driver reads it before and after each poll: after two rounds one turn began later than the move.
+    const enough = this.#reads + 4;
+    await eventually('a turn of the wheel', async () => (this.#reads >= enough ? true : undefined));
+  }
 }
 
 const GUARD_MS = 15_000;

@@ -11,6 +11,7 @@ import type { Peer } from '../../http/peer.ts';
 import { onDeadline } from '../../proxy/deadlines.ts';
 import type { Downstream } from '../../proxy/downstream.ts';
 import type { Exchange } from '../../proxy/exchange.ts';
+import { guarded } from '../../proxy/guarded.ts';
 import type { TunnelEnd } from '../../upstream/channel.ts';
 import { ResponseStream } from './response-stream.ts';
 import { SocketEnd } from './socket-end.ts';
@@ -30,8 +31,8 @@ export interface ConnectionHost {
   arm(timer: WheelTimer, delayMs: number): void;
   disarm(timer: WheelTimer): void;
   release(connection: ClientConnection, ...timers: WheelTimer[]): void;
-  /** Makes the exchange of a request; `undefined`: of octets that never became one. */
-  begin(connection: ClientConnection, head: Http1RequestHead | undefined): Exchange;
+  /** Makes the exchange of a request, or of octets that never became one (`isRefused`). */
+  begin(connection: ClientConnection, head: Http1RequestHead): Exchange;
   serve(exchange: Exchange): void;
 }
 
@@ -52,6 +53,8 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   readonly timer = new WheelTimer(() => this.onDeadline());
   readonly transient = false;
   exchange: Exchange | undefined = undefined;
+  /** What came last was no valid request head: the connection is answered and closed. */
+  isRefused = false;
   private readonly socket: Socket;
   private readonly host: ConnectionHost;
   private readonly parser: RequestParser;
@@ -88,7 +91,8 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   }
 
   private onDeadline(): void {
-    if (this.exchange !== undefined) onDeadline(this.exchange);
+    const { exchange } = this;
+    if (exchange !== undefined) guarded(exchange, () => onDeadline(exchange));
   }
 
   get length(): number | undefined {
@@ -230,7 +234,8 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
 
   onHeadError(error: HeadError): void {
     this.response.begin(undefined);
-    this.exchange = this.host.begin(this, undefined);
+    this.isRefused = true;
+    this.exchange = this.host.begin(this, this.parser.head);
     this.exchange.refuse(error.kind, error.detail);
   }
 

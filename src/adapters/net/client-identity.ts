@@ -3,21 +3,38 @@ import { canonicalIp } from '../../core/ip.ts';
 import { clientIp, type ProxyTrust, trustsPeer } from '../../http/client-ip.ts';
 import { FieldCode } from '../../http/field-code.ts';
 import type { Http1RequestHead } from '../../http/http1/request-head.ts';
-import type { Peer } from '../../http/peer.ts';
+import { type Peer, UNIX_PEER } from '../../http/peer.ts';
 
-/** Who is at the other end of an accepted socket. A unix socket has no address; whoever may open it is trusted. */
+/** Who is at the other end of an accepted socket. */
 export function peerOf(socket: Socket, trust: ProxyTrust, listenerPlace: string): Peer {
   const remote = socket.remoteAddress;
-  const address = remote === undefined ? 'unix' : (canonicalIp(remote) ?? remote);
-  return { address, trusted: remote === undefined || trustsPeer(address, trust), listenerPlace, forwarding: undefined };
+  const address = remote === undefined ? UNIX_PEER : (canonicalIp(remote) ?? remote);
+  const peer: Peer = { address, trusted: false, settledBy: undefined, listenerPlace, forwarding: undefined };
+  settlePeer(peer, trust, listenerPlace);
+  return peer;
+}
+
+/** Works out whether the peer is believed. A unix socket's is: its file says who may open it. */
+export function settlePeer(peer: Peer, trust: ProxyTrust, listenerPlace: string): void {
+  peer.trusted = peer.address === UNIX_PEER || trustsPeer(peer.address, trust);
+  peer.settledBy = trust;
+  peer.listenerPlace = listenerPlace;
+  peer.forwarding = undefined;
 }
 
 /** The client's address, from the forwarding fields where the peer is trusted. */
 export function clientOf(head: Http1RequestHead, peer: Peer, trust: ProxyTrust): string {
   if (!peer.trusted || (head.seen & FORWARDING) === 0) return peer.address;
-  return clientIp(peer.address, head.joined(FieldCode.xForwardedFor), head.joined(FieldCode.forwarded), trust);
+  const forwardedFor = head.joined(FieldCode.xForwardedFor);
+  const forwarded = head.joined(FieldCode.forwarded);
+  if (peer.address !== UNIX_PEER || trust.kind === 'hops')
+    return clientIp(peer.address, forwardedFor, forwarded, trust);
+  // Behind a unix socket stands one proxy on this machine; behind that, those of the trusted networks.
+  const nearest = clientIp(peer.address, forwardedFor, forwarded, ONE_HOP);
+  return clientIp(nearest, forwardedFor?.slice(0, Math.max(0, forwardedFor.lastIndexOf(','))), undefined, trust);
 }
 
+const ONE_HOP: ProxyTrust = { kind: 'hops', hops: 1 };
 const FORWARDING = (1 << FieldCode.xForwardedFor) | (1 << FieldCode.forwarded);
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 

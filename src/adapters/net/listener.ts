@@ -12,25 +12,27 @@ import type { ProxyContext } from '../../proxy/context.ts';
 import { Exchange } from '../../proxy/exchange.ts';
 import { serve } from '../../proxy/pipeline.ts';
 import { ClientConnection, type ConnectionHost } from './client-connection.ts';
-import { clientOf, peerOf, requestIdOf } from './client-identity.ts';
+import { clientOf, peerOf, requestIdOf, settlePeer } from './client-identity.ts';
 
 /** The listener could not be opened; the message is one line for people. */
 export class ListenError extends Error {}
 
-/** Stands for a request that was never read. */
-const NO_HEAD: RequestHead = Object.assign(new ListFields(), {
-  method: '',
-  path: '',
-  query: '',
-  authority: '',
-  host: '',
-  version: 'HTTP/1.1' as const,
-  hasBody: false,
-  bodyLength: undefined,
-  upgrade: undefined,
-  expectsContinue: false,
-  connectionNamed: undefined,
-});
+/** Stands for a request that was never read whole: what is known of it is for the log. */
+function refusedHead({ method, path }: Pick<RequestHead, 'method' | 'path'>): RequestHead {
+  return Object.assign(new ListFields(), {
+    method,
+    path,
+    query: '',
+    authority: '',
+    host: '',
+    version: 'HTTP/1.1' as const,
+    hasBody: false,
+    bodyLength: undefined,
+    upgrade: undefined,
+    expectsContinue: false,
+    connectionNamed: undefined,
+  });
+}
 
 /** A socket that accepts requests: makes a connection of each client and an exchange of each request. */
 export class Listener implements ConnectionHost {
@@ -49,6 +51,10 @@ export class Listener implements ConnectionHost {
     this.metrics = metrics;
     // Half-open, for a client that sent its request and FIN still wants its answer (the default cuts it off).
     this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
+  }
+
+  get label(): string {
+    return this.model.label;
   }
 
   /** Takes a new configuration for the same address. */
@@ -130,10 +136,19 @@ export class Listener implements ConnectionHost {
     if (this.connections.delete(connection)) this.metrics.connections--;
   }
 
-  begin(connection: ClientConnection, head: Http1RequestHead | undefined): Exchange {
+  begin(connection: ClientConnection, head: Http1RequestHead): Exchange {
     const { peer } = connection;
-    if (head === undefined) {
-      return new Exchange(this.context, connection, NO_HEAD, this.context.newRequestId(), peer.address);
+    if (peer.settledBy !== this.trust) settlePeer(peer, this.trust, this.model.place);
+    if (connection.isRefused) {
+      const exchange = new Exchange(
+        this.context,
+        connection,
+        refusedHead(head),
+        this.context.newRequestId(),
+        peer.address,
+      );
+      exchange.path = head.path;
+      return exchange;
     }
     if (!peer.trusted && head.has(FieldCode.xForwardedFor)) this.warnUntrusted(peer);
     const id = requestIdOf(head, peer) ?? this.context.newRequestId();

@@ -54,7 +54,8 @@ function compileMatch(match: Route['match']): RouteMatch {
   };
 }
 
-function listOf(value: string | readonly string[] | undefined): readonly string[] {
+/** What may be written as one or as a list. */
+export function listOf(value: string | readonly string[] | undefined): readonly string[] {
   if (value === undefined) return [];
   return typeof value === 'string' ? [value] : value;
 }
@@ -94,7 +95,8 @@ function compileRetry(retry: ReturnType<typeof retryOf>): RetryModel | undefined
   };
 }
 
-function compileEdits(edits: Edits | undefined): HeaderEdits | undefined {
+/** Edits of a message's fields, names in lower case. */
+export function compileEdits(edits: Edits | undefined): HeaderEdits | undefined {
   if (edits === undefined) return undefined;
   const compiled = {
     set: pairs(edits.set),

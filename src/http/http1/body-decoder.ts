@@ -5,6 +5,7 @@ import type { Fields } from '../fields.ts';
 import { ListFields } from '../fields.ts';
 import { CR, FIELD_VALUE, LF, SP, TAB, TOKEN } from './chars.ts';
 import type { Framing } from './framing.ts';
+import { HeadBuffer } from './head-buffer.ts';
 import { RawFields } from './raw-fields.ts';
 
 export interface BodyEvents {
@@ -50,7 +51,7 @@ export class BodyDecoder {
   private digits = 0;
   private sizeLine = 0;
   private extension = EXT_NONE;
-  private trailerText = '';
+  private readonly trailers = new HeadBuffer();
   private readonly maxTrailerBytes: number;
 
   constructor(maxTrailerBytes: number) {
@@ -124,7 +125,6 @@ export class BodyDecoder {
       case SIZE_LF:
         if (code !== LF) return false;
         this.state = this.left === 0 ? TRAILERS : DATA;
-        this.trailerText = '';
         return true;
       case DATA_CR:
         this.state = DATA_LF;
@@ -199,18 +199,19 @@ export class BodyDecoder {
   }
 
   private readTrailers(chunk: Uint8Array, at: number, events: BodyEvents): number {
-    // Trailers are rare and small: octet by octet, so that nothing behind the empty line is taken.
-    while (at < chunk.length) {
-      this.trailerText += String.fromCharCode(chunk[at++] as number);
-      if (this.trailerText.length > this.maxTrailerBytes) return -1;
-      if (this.trailerText === '\r\n' || this.trailerText.endsWith('\r\n\r\n')) return this.endTrailers(at, events);
-    }
-    return at;
+    const { trailers } = this;
+    const before = trailers.length;
+    const room = this.maxTrailerBytes + 1 - before;
+    trailers.append(chunk.subarray(at, Math.min(chunk.length, at + room)));
+    const end = trailers.startsWithEmptyLine ? 2 : trailers.findEnd();
+    if (end > 0 && end <= this.maxTrailerBytes) return this.endTrailers(at + end - before, end, events);
+    if (trailers.length === 1 && trailers.view()[0] === CR) return chunk.length;
+    return trailers.isHopeless() || trailers.length > this.maxTrailerBytes ? -1 : chunk.length;
   }
 
-  private endTrailers(at: number, events: BodyEvents): number {
-    const text = this.trailerText;
-    this.trailerText = '';
+  private endTrailers(at: number, end: number, events: BodyEvents): number {
+    const text = this.trailers.text(end);
+    this.trailers.clear();
     if (text === '\r\n') {
       this.state = DONE;
       events.onEnd(undefined);

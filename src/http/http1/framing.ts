@@ -44,7 +44,7 @@ function codingVerdict(value: string): FramingVerdict {
 }
 
 /** `1*DIGIT` below 2^53, decimal whatever its leading zeros (RFC 9110 §8.6). */
-export function parseLength(text: string): number | undefined {
+function parseLength(text: string): number | undefined {
   let length = 0;
   if (text.length === 0) return undefined;
   for (let at = 0; at < text.length; at++) {

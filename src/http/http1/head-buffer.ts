@@ -40,6 +40,11 @@ export class HeadBuffer {
     return this.length > 0 && (this.bytes[0] as number) < 33;
   }
 
+  /** The section is empty: nothing but its closing empty line. */
+  get startsWithEmptyLine(): boolean {
+    return this.length >= 2 && this.bytes[0] === CR && this.bytes[1] === LF;
+  }
+
   view(): Buffer {
     return this.bytes.subarray(0, this.length);
   }

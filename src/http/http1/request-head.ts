@@ -27,6 +27,7 @@ const refuse = (kind: FailureName, detail: string): HeadError => ({ kind, detail
 
 const BAD_REQUEST_LINE = refuse('bad-request', 'The request line is not valid.');
 const METHOD_TOO_LONG = refuse('not-implemented', 'No method has a name this long.');
+const NO_CONNECT = refuse('not-implemented', 'CONNECT is not implemented.');
 const BAD_FIELDS = refuse('bad-request', 'A header field is not valid.');
 const BAD_TARGET = refuse('bad-request', 'The request target is not valid.');
 const BAD_HOST = refuse('bad-request', 'A request needs exactly one valid Host.');
@@ -77,6 +78,8 @@ export class Http1RequestHead extends RawFields implements RequestHead {
 
   /** Reads a whole head, its empty line included. Returns what is wrong with it, or undefined when it is good. */
   read(raw: string): HeadError | undefined {
+    this.method = '';
+    this.path = '';
     const methodEnd = raw.indexOf(' ');
     const targetEnd = raw.indexOf(' ', methodEnd + 1);
     if (methodEnd < 1 || targetEnd < 0) return BAD_REQUEST_LINE;
@@ -115,6 +118,10 @@ export class Http1RequestHead extends RawFields implements RequestHead {
       if (TARGET[code] !== 1) return BAD_TARGET;
       if (code === 63 && queryAt < 0) queryAt = at;
     }
+    if (this.method === 'CONNECT') {
+      this.path = '';
+      return this.readHost(undefined) ?? NO_CONNECT;
+    }
     if (raw.charCodeAt(start) === 47) {
       this.path = raw.slice(start, queryAt < 0 ? end : queryAt);
       this.query = queryAt < 0 ? '' : raw.slice(queryAt, end);
@@ -123,13 +130,9 @@ export class Http1RequestHead extends RawFields implements RequestHead {
     return this.readOtherForm(raw.slice(start, end));
   }
 
-  /** Absolute-form, authority-form and `*` (RFC 9112 §3.2.2–3.2.4). */
+  /** Absolute-form and `*` (RFC 9112 §3.2.2, §3.2.4). */
   private readOtherForm(target: string): HeadError | undefined {
     this.query = '';
-    if (this.method === 'CONNECT') {
-      this.path = '';
-      return this.readHost(undefined) ?? refuse('not-implemented', 'CONNECT is not implemented.');
-    }
     if (target === '*') {
       this.path = '*';
       return this.method === 'OPTIONS' ? this.readHost(undefined) : BAD_TARGET;

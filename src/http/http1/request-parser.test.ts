@@ -98,6 +98,8 @@ const refusals: [string, string][] = [
   ['GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n', 'bad-request'],
   ['GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n', 'expectation-failed'],
   ['CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', 'not-implemented'],
+  ['CONNECT /x HTTP/1.1\r\nHost: a\r\n\r\n', 'not-implemented'],
+  ['CONNECT http://a/x HTTP/1.1\r\nHost: a\r\n\r\n', 'not-implemented'],
   [`GET /${'a'.repeat(9000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 'target-too-long'],
   [`GET / HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(9000)}\r\n\r\n`, 'fields-too-large'],
   [`GET / HTTP/1.1\r\nHost: a\r\n${'X: 1\r\n'.repeat(21)}\r\n`, 'fields-too-large'],
