@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { MemoryStore } from './adapters/memory/memory-store.ts';
 import { dateTexts } from './adapters/net/date-text.ts';
@@ -113,6 +113,8 @@ class NodeGateway implements Gateway {
   readonly listeners: BoundListener[] = [];
   adminAddress: string | undefined = undefined;
   private readonly overrides: GatewayOverrides;
+  /** Name of this process in the fleet. */
+  private readonly instanceId = randomBytes(9).toString('base64url');
   private config: LoadedConfig;
   private model: SnapshotModel;
   private readonly clock: ClockAndTimers;
@@ -144,7 +146,8 @@ class NodeGateway implements Gateway {
     this.transport = overrides.transport ?? tcpTransport(this.wheel.wheel, this.clock);
     const { clock, log, metrics } = this;
     const random = overrides.random ?? Math.random;
-    this.openStore = overrides.store ?? openStore(this.model, { clock, random, log, metrics });
+    const identity = { instance: this.instanceId, version: VERSION, configHash: () => this.model.hash };
+    this.openStore = overrides.store ?? openStore(this.model, { clock, random, log, metrics, ...identity });
     this.limiter = this.createLimiter();
     this.upstreams = new Upstreams(this.model.upstreams, { clock, random, log, metrics, prober: new NetProber() });
     this.untrusted = new UntrustedPeers(log, metrics, () => this.model);
@@ -232,7 +235,7 @@ class NodeGateway implements Gateway {
 
   private adminSource(): GatewayAdmin {
     return new GatewayAdmin({
-      instanceId: randomUUID(),
+      instanceId: this.instanceId,
       version: VERSION,
       limiter: this.limiter,
       store: this.openStore.store,

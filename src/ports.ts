@@ -113,6 +113,9 @@ export interface LimitMetrics {
 
 export interface StoreMetrics {
   up: boolean;
+  /** A command was written. */
+  sent(): void;
+  /** A call was answered: its duration, seconds. */
   command(seconds: number): void;
 }
 

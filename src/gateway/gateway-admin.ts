@@ -1,9 +1,17 @@
 import type { AdminSource } from '../admin/admin-source.ts';
-import type { ConfigView, FleetView, LimitView, ReloadView, RouteView, UpstreamView } from '../admin/api-types.ts';
+import type {
+  ConfigView,
+  FleetView,
+  InstanceView,
+  LimitView,
+  ReloadView,
+  RouteView,
+  UpstreamView,
+} from '../admin/api-types.ts';
 import { limitView, routeViews } from '../admin/views.ts';
 import type { Config } from '../config/schema.ts';
 import type { SnapshotModel } from '../config/snapshot.ts';
-import type { LimitStore } from '../limits/limit-store.ts';
+import type { FleetMember, LimitStore } from '../limits/limit-store.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import type { LogLevel } from '../ports.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
@@ -67,10 +75,11 @@ export class GatewayAdmin implements AdminSource {
   fleet(): FleetView {
     const { store, instanceId, version } = this.parts;
     const model = this.parts.model();
+    const others = (store.members ?? []).filter(({ id }) => id !== instanceId);
     return {
       size: store.fleetSize,
       store: { kind: model.store.kind, up: store.available },
-      instances: [{ id: instanceId, version, configHash: model.hash, self: true }],
+      instances: [{ id: instanceId, version, configHash: model.hash, self: true }, ...others.map(otherInstance)],
     };
   }
 
@@ -85,4 +94,8 @@ export class GatewayAdmin implements AdminSource {
   setLogLevel(level: LogLevel): void {
     this.parts.setLogLevel(level);
   }
+}
+
+function otherInstance({ id, version, configHash }: FleetMember): InstanceView {
+  return { id, version: version ?? null, configHash: configHash ?? null, self: false };
 }

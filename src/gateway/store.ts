@@ -17,6 +17,11 @@ export interface StoreDeps {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Name of this process in the fleet. */
+  readonly instance: string;
+  readonly version: string;
+  /** Of the configuration in force. */
+  readonly configHash: () => string;
 }
 
 /** Makes the store that a configuration names. */

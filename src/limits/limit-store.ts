@@ -74,6 +74,14 @@ export class StoreFailure {
   }
 }
 
+/** A gateway of the fleet, as its last heartbeat told. */
+export interface FleetMember {
+  readonly id: string;
+  /** Undefined where it did not tell. */
+  readonly version: string | undefined;
+  readonly configHash: string | undefined;
+}
+
 /**
  * What the fleet shares: charges by key. A batch port: one call carries all decisions of a turn, and a store that
  * answers at once does so without a promise. Every store passes the suite in `limit-store-contract.ts`.
@@ -87,6 +95,8 @@ export interface LimitStore {
   nowUs(): number;
   /** Gateways on this store, ≥ 1; the last number seen while it is away. */
   readonly fleetSize: number;
+  /** Who they are, as last seen, this one included; undefined where the store keeps no list, or has not answered yet. */
+  readonly members: readonly FleetMember[] | undefined;
   /** The secret that the fleet shares, once it is known; undefined where each gateway has its own. */
   readonly secret: string | undefined;
   /** Smoothed duration of a call, milliseconds; undefined before the first and for a store in memory. */

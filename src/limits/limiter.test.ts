@@ -1,124 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import {
+  type Asked,
+  countingMetrics,
+  FarStore,
+  model,
+  now,
+  rate,
+  setUp,
+  subject,
+  window,
+} from '../../test/kit/limits.ts';
 import { MemoryStore } from '../adapters/memory/memory-store.ts';
 import type { GroupDecision } from '../core/limit/decision.ts';
 import type { LimitSpec } from '../core/limit/spec.ts';
-import type { LimitMetrics, Metrics } from '../ports.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import type { RouteLimits } from './bound-limit.ts';
 import { limitProblem, rateLimitLines } from './limit-answer.ts';
 import type { LimitModel } from './limit-model.ts';
-import { type LimitStore, StoreFailure, type TakeCall, type TakeReply } from './limit-store.ts';
-import type { LimitSubject } from './limit-subject.ts';
-import type { LimitVerdict } from './limit-verdict.ts';
 import { Limiter } from './limiter.ts';
-
-const hourUs = 3_600_000_000;
-
-function model(name: string, spec: LimitSpec, more: Partial<LimitModel> = {}): LimitModel {
-  return {
-    name,
-    spec,
-    key: [{ source: 'client.ip' }],
-    ipv6Prefix: 64,
-    onMissingKey: 'ip',
-    scope: 'global',
-    except: undefined,
-    cost: 1,
-    shadow: false,
-    onStoreFailure: 'local',
-    ...more,
-  };
-}
-
-const window = (limit: number, windowUs = hourUs): LimitSpec => ({ kind: 'window', limit, windowUs });
-const rate = (count: number, periodUs = 1_000_000, burst = count): LimitSpec => ({
-  kind: 'rate',
-  count,
-  periodUs,
-  burst,
-});
-
-interface Asked {
-  clientIp?: string;
-  method?: string;
-  host?: string;
-  path?: string;
-  headers?: Record<string, string>;
-  cookies?: Record<string, string>;
-  query?: Record<string, string>;
-  params?: Record<string, string>;
-}
-
-function subject(asked: Asked = {}): LimitSubject {
-  return {
-    clientIp: asked.clientIp ?? '198.51.100.7',
-    method: asked.method ?? 'GET',
-    host: asked.host ?? 'api.example.com',
-    path: asked.path ?? '/orders/7',
-    header: (name) => asked.headers?.[name],
-    cookie: (name) => asked.cookies?.[name],
-    query: (name) => asked.query?.[name],
-    pathParam: (name) => asked.params?.[name],
-  };
-}
-
-/** What was counted, as `limit/route outcome mode`. */
-function countingMetrics(counted: string[]): Metrics {
-  const limit = (name: string, route: string): LimitMetrics => ({
-    decided: (outcome, mode) => counted.push(`${name}/${route} ${outcome} ${mode}`),
-    decisionDuration() {},
-  });
-  return { limit } as Partial<Metrics> as Metrics;
-}
-
-/** A store beyond a network: answers when `flush` is called, or fails. */
-class FarStore implements LimitStore {
-  available = true;
-  fleetSize = 1;
-  secret: string | undefined = undefined;
-  readonly latencyMs = undefined;
-  readonly calls: TakeCall[] = [];
-  fails = false;
-  private readonly memory: MemoryStore;
-  private readonly clock: FakeClock;
-
-  constructor(clock: FakeClock) {
-    this.clock = clock;
-    this.memory = new MemoryStore({ nowUs: () => clock.wallUs() });
-  }
-
-  nowUs(): number {
-    return this.clock.wallUs();
-  }
-
-  take(call: TakeCall): Promise<TakeReply> {
-    this.calls.push(call);
-    return this.fails ? Promise.reject(new StoreFailure('deadline', 'slow')) : Promise.resolve(this.memory.take(call));
-  }
-}
-
-function setUp(far = false) {
-  const clock = new FakeClock();
-  const counted: string[] = [];
-  const store = new FarStore(clock);
-  const limiter = new Limiter({
-    store: far ? store : new MemoryStore({ nowUs: () => clock.wallUs() }),
-    metrics: countingMetrics(counted),
-    clock,
-    prefix: 'headgate',
-    secret: 'secret',
-    createLocal: (nowUs, seed) => new MemoryStore({ nowUs, seed }),
-    defer: (run) => queueMicrotask(run),
-  });
-  return { clock, counted, store, limiter };
-}
-
-function now(limiter: Limiter, route: RouteLimits, asked?: Asked): LimitVerdict {
-  const verdict = limiter.decide(route, subject(asked));
-  assert.ok(!(verdict instanceof Promise));
-  return verdict;
-}
 
 test('in memory: decided at once, with an entry per limit and its counts', () => {
   const { limiter, counted } = setUp();

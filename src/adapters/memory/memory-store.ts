@@ -38,6 +38,7 @@ const NO_ENTRIES: number[] = [];
 export class MemoryStore implements SyncLimitStore {
   readonly available = true;
   readonly fleetSize = 1;
+  readonly members = undefined;
   readonly secret = undefined;
   readonly latencyMs = undefined;
   readonly nowUs: () => number;

@@ -165,7 +165,12 @@ export class LimitHandle implements LimitMetrics {
 
 export class StoreHandle implements StoreMetrics {
   up = false;
+  commandsSent = 0;
   readonly commands = new Histogram(FINE_BUCKETS);
+
+  sent(): void {
+    this.commandsSent++;
+  }
 
   command(seconds: number): void {
     this.commands.observe(seconds);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { StoreFailure } from '../../limits/limit-store.ts';
+import type { FleetMember, StoreFailure } from '../../limits/limit-store.ts';
 import type { Cancel, Timers } from '../../ports.ts';
 
 /** What a heartbeat's answer says. */
@@ -19,30 +19,46 @@ export interface Beats {
   missed(failure: StoreFailure): void;
 }
 
+/** Who beats. */
+export interface Instance {
+  readonly id: string;
+  readonly version: string;
+  /** Of the configuration in force; asked for each beat, since a reload changes it. */
+  configHash(): string;
+  /** Undefined: the fleet makes one and keeps it in the store. */
+  readonly configuredSecret: string | undefined;
+}
+
 const INTERVAL_MS = 1000;
 const EXPIRY_MS = 3000;
 
+type BeatReply = readonly [atUs: number, size: number, secret: string, change: string, members: readonly string[]];
+
 /**
- * The gateways on one store: each beats once a second into one sorted set, its score the expiry by the store's clock. The
- * number of members is what was last seen, and stays so while the store is away. The fleet's secret rides along: it is
- * kept in the store, put back by any member when it was lost, and the store's wins where two differ.
+ * The gateways on one store: each beats once a second into one sorted set, its score the expiry by the store's clock, and
+ * says beside it what it runs. The members are those last seen, and stay so while the store is away. The fleet's secret
+ * rides along: it is kept in the store, put back by any member when it was lost, and the store's wins where two differ.
  */
 export class Membership {
   size = 1;
+  /** In the order of their ids; undefined until the store has answered. */
+  members: readonly FleetMember[] | undefined = undefined;
   /** The fleet's secret; undefined until the store has answered, and where one is configured. */
   secret: string | undefined = undefined;
   private readonly prefix: string;
-  private readonly instance: string;
+  private readonly instance: Instance;
   private readonly ownSecret: string;
   private readonly timers: Timers;
   private readonly beats: Beats;
   private timer: Cancel | undefined;
   private joined = false;
+  /** The change of the fleet that `members` knows of. */
+  private change = '';
 
-  constructor(prefix: string, instance: string, configuredSecret: string | undefined, timers: Timers, beats: Beats) {
+  constructor(prefix: string, instance: Instance, timers: Timers, beats: Beats) {
     this.prefix = prefix;
     this.instance = instance;
-    this.ownSecret = configuredSecret === undefined ? randomBytes(24).toString('base64url') : '';
+    this.ownSecret = instance.configuredSecret === undefined ? randomBytes(24).toString('base64url') : '';
     this.timers = timers;
     this.beats = beats;
   }
@@ -56,12 +72,15 @@ export class Membership {
 
   /** One heartbeat now. */
   beat(): void {
-    this.send(EXPIRY_MS, (failure, raw) => {
+    const { version } = this.instance;
+    this.send(`${version} ${this.instance.configHash()}`, (failure, raw) => {
       if (failure !== undefined) return this.beats.missed(failure);
-      const [atUs, size, secret] = raw as [number, number, string];
+      const [atUs, size, secret, change, members] = raw as BeatReply;
       this.joined = true;
       this.size = Math.max(1, size);
       if (secret !== '') this.secret = secret;
+      if (change !== this.change) this.members = membersOf(members);
+      this.change = change;
       this.beats.beaten({ atUs, size: this.size });
     });
   }
@@ -70,12 +89,23 @@ export class Membership {
   stop(): Promise<void> {
     this.timer?.();
     if (!this.joined || !this.beats.isAsked()) return Promise.resolve();
-    return new Promise((resolve) => this.send(0, () => resolve()));
+    return new Promise((resolve) => this.send('', () => resolve()));
   }
 
-  /** With an expiry of 0 the member leaves at once. */
-  private send(expiryMs: number, done: (failure: StoreFailure | undefined, raw: unknown) => void): void {
-    const keys = [`${this.prefix}:1:{hg}:members`, `${this.prefix}:1:{hg}:secret`];
-    this.beats.ask(['2', ...keys, this.instance, String(expiryMs), this.secret ?? this.ownSecret], done);
+  /** Without details the member leaves at once. */
+  private send(details: string, done: (failure: StoreFailure | undefined, raw: unknown) => void): void {
+    const keys = ['members', 'secret', 'instances'].map((name) => `${this.prefix}:1:{hg}:${name}`);
+    const secret = this.secret ?? this.ownSecret;
+    this.beats.ask(['3', ...keys, this.instance.id, String(EXPIRY_MS), secret, details, this.change], done);
   }
+}
+
+/** Of a list of ids and details. */
+function membersOf(flat: readonly string[]): FleetMember[] {
+  const members: FleetMember[] = [];
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const [version, configHash] = flat[at + 1]!.split(' ');
+    members.push({ id: flat[at]!, version: version || undefined, configHash: configHash || undefined });
+  }
+  return members.sort((left, right) => (left.id < right.id ? -1 : 1));
 }

@@ -9,6 +9,8 @@ export interface RedisClientEvents {
   connected(): void;
   /** The connection is gone; what was in flight on it is lost. */
   disconnected(): void;
+  /** A command was written. */
+  sent(): void;
 }
 
 const CONNECT_TIMEOUT_MS = 500;
@@ -26,12 +28,14 @@ const RECONNECT_ON = /^(?:READONLY|NOAUTH)/;
  */
 export class RedisClient {
   private readonly redis: Redis;
+  private readonly events: RedisClientEvents;
   private readonly log: Log;
   private readonly clock: ClockAndTimers;
   private lastLogMs = Number.NEGATIVE_INFINITY;
   private stopped = false;
 
   constructor(url: string, events: RedisClientEvents, clock: ClockAndTimers, random: Random, log: Log) {
+    this.events = events;
     this.log = log;
     this.clock = clock;
     this.redis = new Redis(url, {
@@ -72,8 +76,9 @@ export class RedisClient {
     if (!this.stopped) this.redis.disconnect(true);
   }
 
-  /** Writes a command now; `done` is called once, with an error when the connection is lost before the reply. */
+  /** Writes a command now; `done` is called once, with an error when the connection is lost before the reply, or away. */
   send(name: string, args: readonly string[], done: Done): void {
+    if (this.ready) this.events.sent();
     const command = new Command(name, args as string[], { replyEncoding: 'utf8' }, done as never);
     (this.redis.sendCommand(command) as Promise<unknown>).catch(() => {});
   }

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Breaker } from '../../core/limit/breaker.ts';
 import type { Random } from '../../core/random.ts';
-import { type LimitStore, StoreFailure, type TakeCall, type TakeReply } from '../../limits/limit-store.ts';
+import {
+  type FleetMember,
+  type LimitStore,
+  StoreFailure,
+  type TakeCall,
+  type TakeReply,
+} from '../../limits/limit-store.ts';
 import type { Cancel, ClockAndTimers, Log, StoreMetrics } from '../../ports.ts';
 import { Deadlines } from './deadlines.ts';
 import { type FleetState, Membership } from './membership.ts';
@@ -24,6 +30,9 @@ export interface RedisStoreOptions {
   readonly fleetSize?: (size: number) => void;
   /** Name of this process in the fleet; random where left out. */
   readonly instance?: string;
+  /** What it runs, for the fleet to see; the hash of the configuration is asked at each heartbeat. */
+  readonly version: string;
+  readonly configHash: () => string;
   /** `setImmediate` where left out: runs a function once the sockets were read. */
   readonly afterPoll?: (run: () => void) => void;
 }
@@ -70,15 +79,24 @@ export class RedisStore implements LimitStore {
     this.breaker = new Breaker(options.random);
     const afterPoll = options.afterPoll ?? ((run: () => void) => void setImmediate(run));
     this.deadlines = new Deadlines(options.timeoutMs, options.clock, options.clock, afterPoll);
-    const events = { connected: () => this.connected(), disconnected: () => this.disconnected() };
+    const events = {
+      connected: () => this.connected(),
+      disconnected: () => this.disconnected(),
+      sent: () => options.metrics.sent(),
+    };
     this.client = new RedisClient(options.url, events, options.clock, options.random, options.log);
-    this.membership = new Membership(options.prefix, this.instance, options.secret, options.clock, {
+    this.membership = this.createMembership();
+    options.metrics.up = false;
+  }
+
+  private createMembership(): Membership {
+    const { prefix, version, configHash, secret: configuredSecret, clock } = this.options;
+    return new Membership(prefix, { id: this.instance, version, configHash, configuredSecret }, clock, {
       ask: (args, done) => this.ask(BEAT_SCRIPT, args, done),
       isAsked: () => this.available,
       beaten: (state) => this.learned(state),
       missed: (failure) => this.missed(failure),
     });
-    options.metrics.up = false;
   }
 
   get available(): boolean {
@@ -87,6 +105,10 @@ export class RedisStore implements LimitStore {
 
   get fleetSize(): number {
     return this.membership.size;
+  }
+
+  get members(): readonly FleetMember[] | undefined {
+    return this.membership.members;
   }
 
   get secret(): string | undefined {
