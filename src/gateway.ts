@@ -6,6 +6,7 @@ import { ListenError, Listener } from './adapters/net/listener.ts';
 import { NetProber } from './adapters/net/prober.ts';
 import { requestIds } from './adapters/net/request-id.ts';
 import { tcpTransport } from './adapters/net/tcp-transport.ts';
+import { wallTimes } from './adapters/net/wall-times.ts';
 import { type DrivenWheel, driveWheel } from './adapters/net/wheel-driver.ts';
 import { Logs } from './adapters/observe/logs.ts';
 import { PrometheusMetrics } from './adapters/observe/metrics.ts';
@@ -171,7 +172,9 @@ class NodeGateway implements Gateway {
   }
 
   private createContext(random: Random): ProxyContext {
-    const wallMs = (): number => Math.floor(this.clock.wallUs() / 1000);
+    const wallUsAt = wallTimes(this.clock);
+    // Coarse, for ids and dates need no better: the wheel's last turn.
+    const wallMs = (): number => Math.floor(wallUsAt(this.wheel.wheel.nowMs) / 1000);
     return {
       snapshot: this.buildSnapshot(this.model),
       clock: this.clock,
@@ -180,6 +183,7 @@ class NodeGateway implements Gateway {
       log: this.log,
       accessLog: this.accessLogOf(this.model.log.access),
       draining: false,
+      wallUsAt,
       newRequestId: requestIds(wallMs),
       dateText: dateTexts(wallMs),
       poolOf: (upstream, endpoint) => this.poolOf(upstream, endpoint),

@@ -1,14 +1,22 @@
+import { quotaOf, RemainingItems } from '../core/limit/fields.ts';
 import { type CompiledLimit, compileLimit } from '../core/limit/kind.ts';
 import type { LimitMetrics, LimitMode, LimitOutcomeLabel } from '../ports.ts';
+import { DecisionTiming } from './decision-timing.ts';
 import { LimitException } from './limit-exception.ts';
 import { type KeyHasher, LimitKeys } from './limit-key.ts';
 import type { LimitModel } from './limit-model.ts';
 import { type LimitSet, limitSet, type StoreLimit } from './limit-store.ts';
 
-/** Decisions of one limit since the start, over all routes. */
-export interface LimitCounts {
-  allowed: number;
-  refused: number;
+/** What there is once for a limit of a name, over all routes and reloads. */
+export class NamedLimit {
+  /** Decisions since the start. */
+  allowed = 0;
+  refused = 0;
+  readonly items: RemainingItems;
+
+  constructor(name: string) {
+    this.items = new RemainingItems(name);
+  }
 }
 
 /** A limit where a route uses it: everything that does not depend on the request is worked out. */
@@ -17,10 +25,13 @@ export class BoundLimit implements StoreLimit {
   readonly name: string;
   readonly compiled: CompiledLimit;
   readonly shadow: boolean;
+  /** The `q` of its policy. */
+  readonly quota: number;
+  readonly items: RemainingItems;
   readonly keys: LimitKeys;
   readonly except: LimitException | undefined;
   private readonly metrics: LimitMetrics;
-  private readonly counts: LimitCounts;
+  private readonly named: NamedLimit;
 
   constructor(
     model: LimitModel,
@@ -28,21 +39,23 @@ export class BoundLimit implements StoreLimit {
     hasher: KeyHasher,
     prefix: string,
     metrics: LimitMetrics,
-    counts: LimitCounts,
+    named: NamedLimit,
   ) {
     this.model = model;
     this.name = model.name;
     this.compiled = compileLimit(model.spec);
     this.shadow = model.shadow;
+    this.quota = quotaOf(model.spec);
     this.keys = new LimitKeys(model, routeName, hasher, prefix);
     this.except = model.except === undefined ? undefined : new LimitException(model.except);
     this.metrics = metrics;
-    this.counts = counts;
+    this.named = named;
+    this.items = named.items;
   }
 
   counted(outcome: LimitOutcomeLabel, mode: LimitMode): void {
-    if (outcome === 'allowed') this.counts.allowed++;
-    else if (outcome !== 'failed') this.counts.refused++;
+    if (outcome === 'allowed') this.named.allowed++;
+    else if (outcome !== 'failed') this.named.refused++;
     this.metrics.decided(outcome, mode);
   }
 
@@ -61,6 +74,7 @@ export interface RouteSet {
   readonly localSet: RouteSet | undefined;
   /** Whether a limit refuses when the store fails. */
   readonly denies: boolean;
+  readonly timing: DecisionTiming;
 }
 
 function routeSet(limits: readonly BoundLimit[]): RouteSet {
@@ -73,6 +87,7 @@ function routeSet(limits: readonly BoundLimit[]): RouteSet {
     local,
     localSet: partial ? routeSet(local.map((at) => limits[at]!)) : undefined,
     denies: limits.some((limit) => !limit.shadow && limit.model.onStoreFailure === 'deny'),
+    timing: new DecisionTiming(),
   };
   if (local.length === limits.length) set.localSet = set;
   return set;

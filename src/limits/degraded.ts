@@ -5,7 +5,7 @@ import { rateLimit } from '../core/limit/rate.ts';
 import type { LimitSpec } from '../core/limit/spec.ts';
 import { windowLimit } from '../core/limit/window.ts';
 import type { BoundLimit } from './bound-limit.ts';
-import { SeenKey } from './limit-key.ts';
+import type { LastSeen, Seen } from './last-seen.ts';
 import { type LimitKey, type LimitSet, type LimitStore, limitSet, type SyncLimitStore } from './limit-store.ts';
 
 /** Makes a store in memory whose absent keys are filled in by `seed`. */
@@ -47,10 +47,12 @@ export class LocalMode {
   private outage: Outage | undefined;
   private readonly store: LimitStore;
   private readonly createLocal: LocalStoreFactory;
+  private readonly lastSeen: LastSeen;
 
-  constructor(store: LimitStore, createLocal: LocalStoreFactory) {
+  constructor(store: LimitStore, createLocal: LocalStoreFactory, lastSeen: LastSeen) {
     this.store = store;
     this.createLocal = createLocal;
+    this.lastSeen = lastSeen;
   }
 
   get active(): boolean {
@@ -63,7 +65,7 @@ export class LocalMode {
     const gateways = Math.max(1, this.store.fleetSize);
     const local = this.createLocal(
       () => this.store.nowUs(),
-      (limit, key, nowUs, state) => seedShare(limit, key, nowUs, state, sinceUs, gateways),
+      (limit, key, nowUs, state) => seedShare(limit, this.lastSeen.of(key.storeKey), nowUs, state, sinceUs, gateways),
     );
     this.outage = { sinceUs, gateways, local, shares: new Map() };
   }
@@ -104,7 +106,7 @@ function shareSet(set: LimitSet<BoundLimit>, costs: readonly number[], gateways:
 /** The state of a key at the start of an outage: a rate has nothing, a window or quota what was last seen of it. */
 function seedShare(
   share: CompiledLimit,
-  key: LimitKey,
+  seen: Seen | undefined,
   nowUs: number,
   state: LimitState,
   sinceUs: number,
@@ -114,7 +116,7 @@ function seedShare(
     emptyAt(share, state, sinceUs, nowUs);
     return;
   }
-  const spent = spentAtStart(share, key, sinceUs, gateways);
+  const spent = spentAtStart(share, seen, sinceUs, gateways);
   if (spent <= 0) return;
   if (share.kind === 'window') {
     charge(share, state, spent, sinceUs);
@@ -126,9 +128,9 @@ function seedShare(
   quota.endUs = share.calendar.endUs;
 }
 
-function spentAtStart(share: CompiledLimit, key: LimitKey, sinceUs: number, gateways: number): number {
-  if (!(key instanceof SeenKey) || key.remaining < 0 || isStale(share, key.seenUs, sinceUs)) return 0;
-  return ceiling(share) - Math.min(ceiling(share), Math.floor(key.remaining / gateways));
+function spentAtStart(share: CompiledLimit, seen: Seen | undefined, sinceUs: number, gateways: number): number {
+  if (seen === undefined || isStale(share, seen.atUs, sinceUs)) return 0;
+  return ceiling(share) - Math.min(ceiling(share), Math.floor(seen.remaining / gateways));
 }
 
 /** Whether what was seen is so old that all it counted has come back since. */

@@ -1,15 +1,12 @@
-import { policyItem, quotaOf, type RateLimitFields, remainingItem, wholeSeconds } from '../core/limit/fields.ts';
+import { policyItem, type RateLimitFields, wholeSeconds } from '../core/limit/fields.ts';
 import { ceiling } from '../core/limit/kind.ts';
 import type { LimitSpec } from '../core/limit/spec.ts';
+import type { FlatFields } from '../http/head.ts';
 import type { RouteLimits } from './bound-limit.ts';
 import { keyInWords } from './limit-key.ts';
 import type { LimitVerdict, VerdictEntry } from './limit-verdict.ts';
 
 export type HeaderMode = 'standard' | 'legacy' | 'both' | false;
-export type FieldLine = readonly [name: string, value: string];
-
-const NO_LINES: readonly FieldLine[] = [];
-const LOCAL_LINE: FieldLine = ['X-RateLimit-Mode', 'local'];
 
 /** Whether the entry's numbers are shown: a shadow limit is invisible, and of one let through unasked nothing is known. */
 function isShown(entry: VerdictEntry): boolean {
@@ -19,13 +16,11 @@ function isShown(entry: VerdictEntry): boolean {
 /** Of the entries shown, the one with the least r/q. */
 function scarcest(entries: readonly VerdictEntry[]): VerdictEntry | undefined {
   let least: VerdictEntry | undefined;
-  let leastShare = Number.POSITIVE_INFINITY;
-  for (const entry of entries) {
+  for (let at = 0; at < entries.length; at++) {
+    const entry = entries[at]!;
     if (!isShown(entry)) continue;
-    const share = entry.remaining / quotaOf(entry.limit.model.spec);
-    if (share >= leastShare) continue;
-    least = entry;
-    leastShare = share;
+    // r/q < R/Q, without dividing.
+    if (least === undefined || entry.remaining * least.limit.quota < least.remaining * entry.limit.quota) least = entry;
   }
   return least;
 }
@@ -35,7 +30,7 @@ function isViolated(entry: VerdictEntry): boolean {
 }
 
 function itemOf(entry: VerdictEntry): string {
-  return remainingItem(entry.name, entry.remaining, entry.waitMs);
+  return entry.limit.items.item(entry.remaining, entry.waitMs);
 }
 
 /** The policy of the route, put together once and again only when a quota's period ends. */
@@ -62,43 +57,39 @@ function policyOf(route: RouteLimits, atUs: number): string | undefined {
   return route.policy;
 }
 
+/** Value of `RateLimit`: what is left of the scarcest limit, or of every one that was violated. */
+function limitOf(verdict: LimitVerdict): string | undefined {
+  const { entries, failure } = verdict;
+  if (failure === 'rate-limited') return entries.filter(isViolated).map(itemOf).join(', ');
+  // Of a request refused for the store's sake nothing was decided.
+  const least = failure === 'store-failed' ? undefined : scarcest(entries);
+  return least === undefined ? undefined : itemOf(least);
+}
+
 /** Values of `RateLimit-Policy` and `RateLimit`, to be merged with an upstream's own (`mergeUpstreamFields`). */
 export function rateLimitFields(verdict: LimitVerdict, route: RouteLimits): RateLimitFields {
-  const { entries } = verdict;
-  if (entries.length === 0) return { policy: undefined, limit: undefined };
-  const policy = policyOf(route, entries[0]!.atUs);
-  if (verdict.failure === 'rate-limited') {
-    return { policy, limit: entries.filter(isViolated).map(itemOf).join(', ') };
-  }
-  // Of a request refused for the store's sake nothing was decided.
-  const least = verdict.failure === 'store-failed' ? undefined : scarcest(entries);
-  return { policy, limit: least === undefined ? undefined : itemOf(least) };
+  return { policy: policyOf(route, verdict.entries[0]!.atUs), limit: limitOf(verdict) };
 }
 
-/**
- * The rate-limit fields of an answer, `Retry-After` aside. `legacy` has `X-RateLimit-Limit`, `-Remaining` and `-Reset`
- * (seconds from now) of the limit nearest to its end.
- */
-export function rateLimitLines(verdict: LimitVerdict, route: RouteLimits, mode: HeaderMode): readonly FieldLine[] {
-  const { entries } = verdict;
-  if (mode === false || entries.length === 0) return NO_LINES;
-  const lines: FieldLine[] = [];
-  if (mode !== 'legacy') {
-    const { policy, limit } = rateLimitFields(verdict, route);
-    if (policy !== undefined) lines.push(['RateLimit-Policy', policy]);
-    if (limit !== undefined) lines.push(['RateLimit', limit]);
-  }
-  if (mode !== 'standard') pushLegacy(lines, verdict);
-  if (entries[0]!.mode === 'local') lines.push(LOCAL_LINE);
-  return lines;
+/** Adds the same to the fields of an answer. As for all of these, the verdict has entries. */
+export function addStandardFields(out: FlatFields, verdict: LimitVerdict, route: RouteLimits): void {
+  const policy = policyOf(route, verdict.entries[0]!.atUs);
+  if (policy !== undefined) out.push('RateLimit-Policy', policy);
+  const limit = limitOf(verdict);
+  if (limit !== undefined) out.push('RateLimit', limit);
 }
 
-function pushLegacy(lines: FieldLine[], verdict: LimitVerdict): void {
+/** Adds `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds from now) of the limit nearest to its end. */
+export function addLegacyFields(out: FlatFields, verdict: LimitVerdict): void {
   const shown = verdict.admitted ? scarcest(verdict.entries) : longestWait(verdict);
   if (shown === undefined) return;
-  lines.push(['X-RateLimit-Limit', String(quotaOf(shown.limit.model.spec))]);
-  lines.push(['X-RateLimit-Remaining', String(shown.remaining)]);
-  if (shown.waitMs !== undefined) lines.push(['X-RateLimit-Reset', String(wholeSeconds(shown.waitMs))]);
+  out.push('X-RateLimit-Limit', String(shown.limit.quota), 'X-RateLimit-Remaining', String(shown.remaining));
+  if (shown.waitMs !== undefined) out.push('X-RateLimit-Reset', String(wholeSeconds(shown.waitMs)));
+}
+
+/** Whether it was decided without the store: `X-RateLimit-Mode: local`. */
+export function isLocal({ entries }: LimitVerdict): boolean {
+  return entries[0]!.mode === 'local';
 }
 
 /** Of the violated limits, the one that holds longest; one that never admits the cost before all. */

@@ -11,15 +11,11 @@ const LONGEST_CACHED = 256;
 /** 96 bits. */
 const HASH_BYTES = 12;
 
-/** A key with what was last seen of it: the local share of an outage starts from there. */
-export class SeenKey implements LimitKey {
+class HashedKey implements LimitKey {
   readonly storeKey: string;
   readonly hash: string;
   readonly partition: number;
-  /** Units left at the last decision of the store; -1 = never seen. */
-  remaining = -1;
-  /** The store's time of that decision, microseconds. */
-  seenUs = 0;
+  slot = 0;
 
   constructor(storeKey: string, hash: string, partition: number) {
     this.storeKey = storeKey;
@@ -28,7 +24,7 @@ export class SeenKey implements LimitKey {
   }
 }
 
-/** The keyed hash of limiter keys. A new secret makes new keys; `epoch` tells caches so. */
+/** The keyed hash of limiter keys. Another secret makes other keys; `epoch` tells caches so. */
 export class KeyHasher {
   epoch = 0;
   private secret: string;
@@ -37,10 +33,12 @@ export class KeyHasher {
     this.secret = secret;
   }
 
-  rekey(secret: string): void {
-    if (secret === this.secret) return;
+  /** Returns whether it was another secret than before. */
+  rekey(secret: string): boolean {
+    if (secret === this.secret) return false;
     this.secret = secret;
     this.epoch++;
+    return true;
   }
 
   hash(text: string): Buffer {
@@ -58,14 +56,14 @@ function sourceOf(part: KeyPart): string {
 }
 
 /** `<prefix>:1:{hg.P}:<limit>:<kind>:<hash>`; P in two hexadecimal digits. `first` and `all` are tagged parts. */
-function limitKey(hasher: KeyHasher, prefix: string, limit: LimitModel, first: string, all: string): SeenKey {
+function limitKey(hasher: KeyHasher, prefix: string, limit: LimitModel, first: string, all: string): LimitKey {
   const digest = hasher.hash(all);
   const partition = (first === all ? digest : hasher.hash(first))[0]!;
   const hash = digest.toString('base64url', 0, HASH_BYTES);
   const tag = partition.toString(16).padStart(2, '0');
   // Joined, not concatenated: a string of one piece takes half the memory as a key of a map.
   const storeKey = [prefix, '1', `{hg.${tag}}`, limit.name, limit.spec.kind, hash].join(':');
-  return new SeenKey(storeKey, hash, partition);
+  return new HashedKey(storeKey, hash, partition);
 }
 
 /** Why a request has no key: the limit does not hold for it, or refuses it. */
@@ -82,8 +80,8 @@ export class LimitKeys {
   private readonly prefix: string;
   /** Parts after those of the request: they separate routes (`scope: route`) and calendars (a quota's period). */
   private readonly suffix: string;
-  private readonly cache = new BoundedCache<SeenKey>(KEYS_CACHED);
-  private readonly cachedForMissing = new BoundedCache<SeenKey>(KEYS_CACHED);
+  private readonly cache = new BoundedCache<LimitKey>(KEYS_CACHED);
+  private readonly cachedForMissing = new BoundedCache<LimitKey>(KEYS_CACHED);
   private epoch = 0;
 
   constructor(limit: LimitModel, routeName: string, hasher: KeyHasher, prefix: string) {
@@ -96,7 +94,7 @@ export class LimitKeys {
     this.suffix = scope + (spec.kind === 'quota' ? tagged('period', `${spec.period} ${spec.timezone}`) : '');
   }
 
-  resolve(subject: LimitSubject): SeenKey | NoKey {
+  resolve(subject: LimitSubject): LimitKey | NoKey {
     if (this.epoch !== this.hasher.epoch) {
       this.epoch = this.hasher.epoch;
       this.cache.clear();
@@ -115,7 +113,7 @@ export class LimitKeys {
     return this.cached(this.cache, raw, subject);
   }
 
-  private single(part: KeyPart, subject: LimitSubject): SeenKey | NoKey {
+  private single(part: KeyPart, subject: LimitSubject): LimitKey | NoKey {
     const value = this.valueOf(part, subject);
     if (value !== undefined) return this.cached(this.cache, value, subject);
     const { onMissingKey } = this.limit;
@@ -127,7 +125,7 @@ export class LimitKeys {
     return this.limit.onMissingKey === 'ip' ? subject.clientIp : 'shared';
   }
 
-  private cached(cache: BoundedCache<SeenKey>, raw: string, subject: LimitSubject): SeenKey {
+  private cached(cache: BoundedCache<LimitKey>, raw: string, subject: LimitSubject): LimitKey {
     const known = cache.get(raw);
     if (known !== undefined) return known;
     const key = this.make(subject);
@@ -135,7 +133,7 @@ export class LimitKeys {
     return key;
   }
 
-  private make(subject: LimitSubject): SeenKey {
+  private make(subject: LimitSubject): LimitKey {
     const parts = this.limit.key.map((part) => this.taggedPart(part, subject));
     const first = parts[0] ?? tagged('limit', this.limit.name);
     const all = parts.length === 0 ? first + this.suffix : parts.join('') + this.suffix;

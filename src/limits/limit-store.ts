@@ -10,6 +10,8 @@ export interface LimitKey {
   readonly hash: string;
   /** P, 0 to 255: keys of one partition live in one slot of a Redis Cluster. */
   readonly partition: number;
+  /** Where a store in memory last found the key: a hint, of use only where it still holds; undefined = none is kept. */
+  slot?: number;
 }
 
 /** A limit as the store needs it. */
@@ -101,6 +103,8 @@ export interface LimitStore {
   readonly secret: string | undefined;
   /** Smoothed duration of a call, milliseconds; undefined before the first and for a store in memory. */
   readonly latencyMs: number | undefined;
+  /** Another secret is configured, or (undefined) none: `secret` is then the fleet's, once it is known. */
+  setSecret?(configured: string | undefined): void;
 }
 
 /** A store that decides at once. */

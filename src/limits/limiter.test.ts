@@ -1,24 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  type Asked,
-  countingMetrics,
-  FarStore,
-  model,
-  now,
-  rate,
-  setUp,
-  subject,
-  window,
-} from '../../test/kit/limits.ts';
-import { MemoryStore } from '../adapters/memory/memory-store.ts';
+import { type Asked, FarStore, limiterOver, model, now, rate, setUp, subject, window } from '../../test/kit/limits.ts';
 import type { GroupDecision } from '../core/limit/decision.ts';
 import type { LimitSpec } from '../core/limit/spec.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import type { RouteLimits } from './bound-limit.ts';
-import { limitProblem, rateLimitLines } from './limit-answer.ts';
+import { limitProblem } from './limit-answer.ts';
 import type { LimitModel } from './limit-model.ts';
-import { Limiter } from './limiter.ts';
 
 test('in memory: decided at once, with an entry per limit and its counts', () => {
   const { limiter, counted } = setUp();
@@ -386,15 +374,7 @@ test('onStoreFailure: deny refuses with 503, allow lets through without numbers,
 test('a secret that the store brings later makes new keys, once', async () => {
   const clock = new FakeClock();
   const store = new FarStore(clock);
-  const limiter = new Limiter({
-    store,
-    metrics: countingMetrics([]),
-    clock,
-    prefix: 'headgate',
-    secret: undefined,
-    createLocal: (nowUs, seed) => new MemoryStore({ nowUs, seed }),
-    defer: (run) => queueMicrotask(run),
-  });
+  const limiter = limiterOver(store, clock, undefined);
   const route = limiter.compile([model('a', window(10))], 'r');
   const hash = async () => (await limiter.decide(route, subject())).entries[0]!.keyHash;
   const first = await hash();

@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { GroupDecision } from '../core/limit/decision.ts';
-import type { LimitMode, Metrics } from '../ports.ts';
-import { BoundLimit, type LimitCounts, RouteLimits, type RouteSet } from './bound-limit.ts';
+import type { LimitMode, Log, Metrics } from '../ports.ts';
+import { BoundLimit, NamedLimit, RouteLimits, type RouteSet } from './bound-limit.ts';
+import { BugReport } from './bug-report.ts';
 import { LocalMode, type LocalStoreFactory } from './degraded.ts';
-import { KeyHasher, SeenKey } from './limit-key.ts';
+import { LastSeen } from './last-seen.ts';
+import { KeyHasher } from './limit-key.ts';
 import type { LimitModel } from './limit-model.ts';
-import { isSync, type LimitStore, type StoreFailure, type SyncLimitStore } from './limit-store.ts';
+import { isSync, type LimitKey, type LimitStore, type SyncLimitStore } from './limit-store.ts';
 import type { LimitSubject } from './limit-subject.ts';
 import { finish, type LimitVerdict, NOT_LIMITED, VerdictEntry, verdictOf } from './limit-verdict.ts';
-import { Turn, type TurnWaiter } from './turn.ts';
+import { Turn } from './turn.ts';
+import { type Judge, Waiting } from './waiting.ts';
 
 export interface LimiterOptions {
   readonly store: LimitStore;
@@ -23,6 +26,8 @@ export interface LimiterOptions {
   readonly createLocal: LocalStoreFactory;
   /** Runs a function at the end of the turn; `setImmediate` where it is left out. */
   readonly defer?: (run: () => void) => void;
+  /** Hears of bugs that requests are spared; where it is left out, the process warns. */
+  readonly log?: Pick<Log, 'error'>;
 }
 
 /** A limit in the admin view. */
@@ -41,7 +46,7 @@ const STORE_RETRY_MS = 1000;
  * Decides requests by the limits of their route over a store. Lives as long as the gateway: a reload compiles its routes
  * anew, what was spent stays in the store.
  */
-export class Limiter {
+export class Limiter implements Judge {
   private readonly options: LimiterOptions;
   private readonly store: LimitStore;
   private readonly sync: SyncLimitStore | undefined;
@@ -49,9 +54,11 @@ export class Limiter {
   private readonly hasher: KeyHasher;
   private readonly turn: Turn;
   private readonly local: LocalMode;
-  private readonly counts = new Map<string, LimitCounts>();
+  private readonly lastSeen = new LastSeen();
+  private readonly named = new Map<string, NamedLimit>();
+  private configuredSecret: string | undefined;
   /** Used again by every decision that is made at once. */
-  private readonly keys: SeenKey[] = [];
+  private readonly keys: LimitKey[] = [];
   private readonly decision = new GroupDecision();
 
   constructor(options: LimiterOptions) {
@@ -59,9 +66,29 @@ export class Limiter {
     this.store = options.store;
     this.sync = isSync(options.store) ? options.store : undefined;
     this.clock = options.clock;
-    this.hasher = new KeyHasher(options.secret ?? options.store.secret ?? randomBytes(24).toString('base64url'));
-    this.turn = new Turn(options.store, options.defer ?? ((run) => setImmediate(run)));
-    this.local = new LocalMode(options.store, options.createLocal);
+    this.configuredSecret = options.secret;
+    this.hasher = new KeyHasher(options.secret ?? options.store.secret ?? randomSecret());
+    const bugs = new BugReport(options.clock, options.log);
+    this.turn = new Turn(options.store, options.defer ?? ((run) => setImmediate(run)), (bug) => bugs.report(bug));
+    this.local = new LocalMode(options.store, options.createLocal, this.lastSeen);
+  }
+
+  /**
+   * Another secret is configured, or none any more: every key is hashed anew, on routes already compiled too, and what
+   * was spent stays behind under the old keys. Without one the fleet's holds; until it is known, and it never is where
+   * the store was not asked for it yet, the present one does. A store of this process alone has no other: a random one.
+   */
+  setSecret(configured: string | undefined): void {
+    if (configured === this.configuredSecret) return;
+    this.configuredSecret = configured;
+    this.store.setSecret?.(configured);
+    if (configured !== undefined) this.rekey(configured);
+    else if (this.sync !== undefined) this.rekey(randomSecret());
+  }
+
+  /** Keys of which it is remembered what the store last said. */
+  get keysSeen(): number {
+    return this.lastSeen.size;
   }
 
   /** Compiles the limits of a route ('' = requests that match none). A limit named twice counts once. */
@@ -74,17 +101,20 @@ export class Limiter {
           this.hasher,
           this.options.prefix,
           this.options.metrics.limit(model.name, routeName),
-          this.countsOf(model.name),
+          this.limitNamed(model.name),
         ),
     );
     return new RouteLimits(limits);
   }
 
-  /** Decides one request: at once where the store is in memory or away, else with a promise that never rejects. */
+  /**
+   * Decides one request: at once where the store is in memory or away, else with a promise. It rejects, like this throws,
+   * for a bug alone.
+   */
   decide(route: RouteLimits, subject: LimitSubject): LimitVerdict | Promise<LimitVerdict> {
     const { limits } = route;
     if (limits.length === 0) return NOT_LIMITED;
-    if (this.options.secret === undefined && this.store.secret !== undefined) this.hasher.rekey(this.store.secret);
+    if (this.configuredSecret === undefined && this.store.secret !== undefined) this.rekey(this.store.secret);
     const { keys } = this;
     let found = 0;
     let mask = 0;
@@ -92,7 +122,7 @@ export class Limiter {
       const limit = limits[at]!;
       if (limit.except?.holds(subject)) continue;
       const key = limit.keys.resolve(subject);
-      if (key instanceof SeenKey) {
+      if (typeof key !== 'string') {
         keys[found++] = key;
         mask |= 1 << at;
       } else if (key === 'deny') {
@@ -109,49 +139,56 @@ export class Limiter {
     return [...models].map(({ name }) => ({
       name,
       mode,
-      ...this.countsOf(name),
+      allowed: this.limitNamed(name).allowed,
+      refused: this.limitNamed(name).refused,
       storeLatencyMs: this.store.latencyMs,
     }));
   }
 
-  private ask(set: RouteSet, keys: SeenKey[], found: number): LimitVerdict | Promise<LimitVerdict> {
+  private ask(set: RouteSet, keys: readonly LimitKey[], found: number): LimitVerdict | Promise<LimitVerdict> {
+    if (this.sync !== undefined) return this.decideAtOnce(this.sync, set, keys);
     const startMs = this.clock.nowMs();
-    if (this.sync !== undefined) {
-      this.sync.takeOne(set.set, keys, set.costs, this.decision);
-      return this.made(verdictOf(set, keys, this.decision, 0, 'strict'), startMs);
-    }
     if (!this.store.available) return this.made(this.decideLocally(set, keys), startMs);
     const own = keys.slice(0, found);
-    return new Promise((resolve) => {
-      this.turn.add(set.set, own, set.costs, new Waiting(this, set, own, startMs, resolve));
+    return new Promise((resolve, reject) => {
+      this.turn.add(set.set, own, set.costs, new Waiting(this, set, own, startMs, resolve, reject));
     });
   }
 
+  private decideAtOnce(store: SyncLimitStore, set: RouteSet, keys: readonly LimitKey[]): LimitVerdict {
+    const { timing } = set;
+    if (timing.isDue()) {
+      const startMs = this.clock.nowMs();
+      store.takeOne(set.set, keys, set.costs, this.decision);
+      timing.lastMs = this.clock.nowMs() - startMs;
+    } else store.takeOne(set.set, keys, set.costs, this.decision);
+    const verdict = verdictOf(set, keys, this.decision, 0, 'strict');
+    took(verdict, timing.lastMs);
+    return verdict;
+  }
+
   /** @internal The store decided about a request. */
-  decided(set: RouteSet, keys: readonly SeenKey[], decision: GroupDecision, index: number, startMs: number) {
+  decided({ set, keys, startMs }: Waiting, decision: GroupDecision, index: number): LimitVerdict {
     this.local.leave();
-    const { atUs } = decision;
-    for (let at = 0; at < set.set.limits.length; at++) {
-      keys[at]!.remaining = decision.remaining[at]!;
-      keys[at]!.seenUs = atUs;
+    for (let at = 0; at < keys.length; at++) {
+      this.lastSeen.saw(keys[at]!.storeKey, decision.remaining[at]!, decision.atUs);
     }
     return this.made(verdictOf(set, keys, decision, index, 'strict'), startMs);
   }
 
   /** @internal The store gave no decision about a request. */
-  failed(set: RouteSet, keys: readonly SeenKey[], startMs: number): LimitVerdict {
+  failed({ set, keys, startMs }: Waiting): LimitVerdict {
     for (const limit of set.set.limits) limit.counted('failed', 'strict');
     return this.made(this.decideLocally(set, keys), startMs);
   }
 
   private made(verdict: LimitVerdict, startMs: number): LimitVerdict {
-    const tookMs = this.clock.nowMs() - startMs;
-    for (const entry of verdict.entries) entry.limit.took(tookMs);
+    took(verdict, this.clock.nowMs() - startMs);
     return verdict;
   }
 
   /** By each limit's `onStoreFailure`: refused, let through, or decided by this gateway's share. */
-  private decideLocally(set: RouteSet, keys: readonly SeenKey[]): LimitVerdict {
+  private decideLocally(set: RouteSet, keys: readonly LimitKey[]): LimitVerdict {
     const atUs = this.store.nowUs();
     const unasked = (at: number) =>
       new VerdictEntry(set.set.limits[at]!, keys[at]!.hash, set.costs[at]!, true, 0, undefined, 'local', atUs);
@@ -189,42 +226,25 @@ export class Limiter {
     return finish(limit.shadow, [entry]);
   }
 
-  private countsOf(name: string): LimitCounts {
-    let counts = this.counts.get(name);
-    if (counts === undefined) {
-      counts = { allowed: 0, refused: 0 };
-      this.counts.set(name, counts);
+  /** What was seen under the old keys is of no more use. */
+  private rekey(secret: string): void {
+    if (this.hasher.rekey(secret)) this.lastSeen.forget();
+  }
+
+  private limitNamed(name: string): NamedLimit {
+    let named = this.named.get(name);
+    if (named === undefined) {
+      named = new NamedLimit(name);
+      this.named.set(name, named);
     }
-    return counts;
+    return named;
   }
 }
 
-class Waiting implements TurnWaiter {
-  private readonly limiter: Limiter;
-  private readonly set: RouteSet;
-  private readonly keys: readonly SeenKey[];
-  private readonly startMs: number;
-  private readonly resolve: (verdict: LimitVerdict) => void;
+function randomSecret(): string {
+  return randomBytes(24).toString('base64url');
+}
 
-  constructor(
-    limiter: Limiter,
-    set: RouteSet,
-    keys: readonly SeenKey[],
-    startMs: number,
-    resolve: (verdict: LimitVerdict) => void,
-  ) {
-    this.limiter = limiter;
-    this.set = set;
-    this.keys = keys;
-    this.startMs = startMs;
-    this.resolve = resolve;
-  }
-
-  decided(decision: GroupDecision, index: number): void {
-    this.resolve(this.limiter.decided(this.set, this.keys, decision, index, this.startMs));
-  }
-
-  failed(_failure: StoreFailure): void {
-    this.resolve(this.limiter.failed(this.set, this.keys, this.startMs));
-  }
+function took({ entries }: LimitVerdict, durationMs: number): void {
+  for (let at = 0; at < entries.length; at++) entries[at]!.limit.took(durationMs);
 }

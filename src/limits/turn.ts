@@ -45,19 +45,22 @@ class OpenGroup implements TakeGroup {
 
 /**
  * Collects the decisions of one turn of the event loop, requests that are alike as one group, and asks the store for all
- * of them at once when the turn ends.
+ * of them at once when the turn ends. Whatever the store does, every waiter hears: what it throws, or answers beside the
+ * port's contract, is a bug that is reported, and a failure to those who wait.
  */
 export class Turn {
   private readonly store: LimitStore;
   private readonly defer: (run: () => void) => void;
+  private readonly onBug: (error: unknown) => void;
   private readonly flush = () => this.ask();
   private byFirstKey = new Map<string, OpenGroup>();
   private groups: OpenGroup[] = [];
 
   /** `defer` runs a function at the end of the turn, once everything that arrived with it was read. */
-  constructor(store: LimitStore, defer: (run: () => void) => void) {
+  constructor(store: LimitStore, defer: (run: () => void) => void, onBug: (error: unknown) => void) {
     this.store = store;
     this.defer = defer;
+    this.onBug = onBug;
   }
 
   /** `keys` is kept. */
@@ -84,27 +87,53 @@ export class Turn {
   }
 
   private take(groups: readonly OpenGroup[]): void {
-    const reply = this.store.take({ groups, carried: undefined });
+    let reply: TakeReply | Promise<TakeReply>;
+    try {
+      reply = this.store.take({ groups, carried: undefined });
+    } catch (error) {
+      this.fail(groups, error);
+      return;
+    }
     if (!(reply instanceof Promise)) {
-      answer(groups, reply);
+      this.answer(groups, reply);
       return;
     }
     reply.then(
-      (later) => answer(groups, later),
-      (error: unknown) => fail(groups, error),
+      (later) => this.answer(groups, later),
+      (error: unknown) => this.fail(groups, error),
     );
   }
-}
 
-function answer(groups: readonly OpenGroup[], reply: TakeReply): void {
-  for (let at = 0; at < groups.length; at++) {
-    const decision = reply.decisions[at]!;
-    const { waiters } = groups[at]!;
-    for (let index = 0; index < waiters.length; index++) waiters[index]!.decided(decision, index);
+  private answer(groups: readonly OpenGroup[], reply: TakeReply | undefined): void {
+    const decisions = reply?.decisions ?? [];
+    for (let at = 0; at < decisions.length && at < groups.length; at++) {
+      const { waiters } = groups[at]!;
+      for (let index = 0; index < waiters.length; index++) this.tell(waiters[index]!, decisions[at]!, index);
+    }
+    if (decisions.length >= groups.length) return;
+    const missing = new Error(`the store decided ${decisions.length} of ${groups.length} groups`);
+    this.fail(groups.slice(decisions.length), missing);
   }
-}
 
-function fail(groups: readonly OpenGroup[], error: unknown): void {
-  const failure = error instanceof StoreFailure ? error : new StoreFailure('error', String(error));
-  for (const group of groups) for (const waiter of group.waiters) waiter.failed(failure);
+  private tell(waiter: TurnWaiter, decision: GroupDecision, index: number): void {
+    try {
+      waiter.decided(decision, index);
+    } catch (error) {
+      this.onBug(error);
+    }
+  }
+
+  private fail(groups: readonly OpenGroup[], error: unknown): void {
+    if (!(error instanceof StoreFailure)) this.onBug(error);
+    const failure = error instanceof StoreFailure ? error : new StoreFailure('error', String(error));
+    for (const { waiters } of groups) for (const waiter of waiters) this.tellFailed(waiter, failure);
+  }
+
+  private tellFailed(waiter: TurnWaiter, failure: StoreFailure): void {
+    try {
+      waiter.failed(failure);
+    } catch (error) {
+      this.onBug(error);
+    }
+  }
 }

@@ -29,17 +29,17 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
   private counted = false;
   private over = false;
 
-  constructor(exchange: Exchange, upstream: Upstream, endpoint: Endpoint) {
+  constructor(exchange: Exchange, upstream: Upstream, endpoint: Endpoint, startedMs: number) {
     this.exchange = exchange;
     this.upstream = upstream;
     this.endpoint = endpoint;
     this.pool = exchange.context.poolOf(upstream, endpoint);
-    this.startedMs = exchange.context.clock.nowMs();
+    this.startedMs = startedMs;
   }
 
   start(fresh: boolean): void {
     this.upstream.begin(this.endpoint);
-    this.pool.acquire(this, fresh);
+    this.pool.acquire(this, fresh, this.startedMs);
   }
 
   /** Waits for a turn at a full endpoint: nothing was begun for it. */
@@ -167,14 +167,13 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
     const latencyMs = this.exchange.context.clock.nowMs() - this.startedMs;
     const outcome = status === 502 || status === 503 || status === 504 ? status : 'success';
     this.upstream.report(this.endpoint, outcome, latencyMs);
-    this.count(status);
+    this.count(status, latencyMs);
   }
 
   /** Once per attempt: its response head, or 0 for one that ended without. */
-  private count(status: number): void {
+  private count(status: number, durationMs: number): void {
     if (this.counted) return;
     this.counted = true;
-    const durationMs = this.exchange.context.clock.nowMs() - this.startedMs;
     this.endpoint.metrics.finished(status, durationMs / 1000);
   }
 
@@ -182,7 +181,8 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
     if (this.over) return;
     this.over = true;
     this.settle(outcome);
-    if (outcome !== 'neutral' || error.kind !== 'overloaded') this.count(0);
+    if (outcome !== 'neutral' || error.kind !== 'overloaded')
+      this.count(0, this.exchange.context.clock.nowMs() - this.startedMs);
     this.exchange.body?.detach();
     attemptFailed(this, error, failure);
   }

@@ -18,6 +18,8 @@ export interface ProxyContext {
   accessLog: AccessLog | undefined;
   /** True from the first sign of shutdown: connections close after the response they carry. */
   draining: boolean;
+  /** Wall-clock microseconds at a time of `clock`: what `clock.wallUs()` would have said then, to a few microseconds. */
+  wallUsAt(nowMs: number): number;
   newRequestId(): string;
   /** The current Date field (RFC 9110 §6.6.1), made once a second. */
   dateText(): string;

@@ -92,7 +92,7 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
     this.id = id;
     this.clientIp = clientIp;
     this.arrivedMs = context.clock.nowMs();
-    this.arrivedUs = context.clock.wallUs();
+    this.arrivedUs = context.wallUsAt(this.arrivedMs);
     this.readMs = head.hasBody ? undefined : this.arrivedMs;
     this.route.metrics.inFlight++;
   }
@@ -328,7 +328,8 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
     this.finished = true;
     const { context, route, downstream } = this;
     context.wheel.disarm(downstream.timer);
-    this.finishedMs = context.clock.nowMs();
+    // An answer that ended this moment was stamped just now.
+    this.finishedMs = this.upstreamEndMs ?? context.clock.nowMs();
     route.metrics.inFlight--;
     route.metrics.finished(
       this.head.method,

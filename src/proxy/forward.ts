@@ -26,11 +26,18 @@ export function forward(exchange: Exchange, upstream: Upstream): void {
     const limit = route.model.bodyLimitBytes ?? Number.POSITIVE_INFINITY;
     exchange.body = new RequestBody(downstream.requestBody, exchange, limit, keep);
   }
-  exchange.upstreamStartMs = context.clock.nowMs();
-  tryNext(exchange, upstream, undefined, false);
+  const nowMs = context.clock.nowMs();
+  exchange.upstreamStartMs = nowMs;
+  tryNext(exchange, upstream, undefined, false, nowMs);
 }
 
-function tryNext(exchange: Exchange, upstream: Upstream, tried: Endpoint[] | undefined, fresh: boolean): void {
+function tryNext(
+  exchange: Exchange,
+  upstream: Upstream,
+  tried: Endpoint[] | undefined,
+  fresh: boolean,
+  nowMs: number,
+): void {
   const endpoint = upstream.pick(tried);
   if (endpoint === undefined) {
     const detail = `Upstream "${upstream.name}" has no endpoint available.`;
@@ -40,7 +47,7 @@ function tryNext(exchange: Exchange, upstream: Upstream, tried: Endpoint[] | und
   exchange.attempts++;
   exchange.tried = tried;
   exchange.endpointName = endpoint.name;
-  const attempt = new Attempt(exchange, upstream, endpoint);
+  const attempt = new Attempt(exchange, upstream, endpoint, nowMs);
   exchange.attempt = attempt;
   armTimer(exchange);
   attempt.start(fresh);
@@ -109,13 +116,13 @@ function retry(attempt: Attempt, afterConnect: boolean): void {
   const fresh = attempt.reused;
   const waitMs = fresh && exchange.attempts === 1 ? 0 : backoffMs(exchange.attempts - 1, afterConnect, context.random);
   if (waitMs < 1) {
-    tryNext(exchange, upstream, tried, fresh);
+    tryNext(exchange, upstream, tried, fresh, context.clock.nowMs());
     return;
   }
   exchange.attempt = undefined;
   armTimer(exchange);
   context.clock.after(waitMs, () => {
-    if (!exchange.finished) guarded(exchange, () => tryNext(exchange, upstream, tried, fresh));
+    if (!exchange.finished) guarded(exchange, () => tryNext(exchange, upstream, tried, fresh, context.clock.nowMs()));
   });
 }
 

@@ -97,7 +97,7 @@ class Bench {
 
   acquire(fresh = false): Waiter {
     const waiter = new Waiter();
-    this.pool.acquire(waiter, fresh);
+    this.pool.acquire(waiter, fresh, this.clock.nowMs());
     return waiter;
   }
 
@@ -297,9 +297,10 @@ test('a waiter may ask again from within the call that turns it away', () => {
   bench.pool.acquire(
     {
       onChannel: () => assert.fail('there is none'),
-      onNoChannel: () => bench.pool.acquire(again, false),
+      onNoChannel: () => bench.pool.acquire(again, false, bench.clock.nowMs()),
     },
     false,
+    bench.clock.nowMs(),
   );
   bench.transport.refuse();
   assert.equal(bench.transport.accept(), again.channel);

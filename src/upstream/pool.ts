@@ -79,9 +79,8 @@ export class EndpointPool implements ChannelOwner {
   }
 
   /** `fresh`: a connection that was used before will not do (the retry after one of those died). */
-  acquire(waiter: PoolWaiter, fresh: boolean): void {
-    const now = this.deps.clock.nowMs();
-    const channel = fresh ? undefined : this.takeIdle(now);
+  acquire(waiter: PoolWaiter, fresh: boolean, nowMs: number): void {
+    const channel = fresh ? undefined : this.takeIdle(nowMs);
     if (channel !== undefined) {
       waiter.onChannel(channel);
       return;
@@ -91,7 +90,7 @@ export class EndpointPool implements ChannelOwner {
       return;
     }
     if (fresh && this.open >= this.options.maxConnections) this.closeOneIdle();
-    const deadlineMs = now + this.options.connectTimeoutMs;
+    const deadlineMs = nowMs + this.options.connectTimeoutMs;
     this.waiting.push({ waiter, deadlineMs, fresh });
     this.deps.wheel.arm(this.timer, Math.min(this.timer.deadlineMs, deadlineMs));
     this.connectForWaiting();
@@ -193,7 +192,8 @@ export class EndpointPool implements ChannelOwner {
       this.drop(channel);
       return;
     }
-    const now = this.deps.clock.nowMs();
+    // Coarse: idle times are seconds.
+    const now = this.deps.wheel.nowMs;
     const untilMs = now + this.idleLimit(hintMs, now);
     this.idleStack.push({ channel, sinceMs: now, untilMs });
     if (untilMs < this.timer.deadlineMs) this.deps.wheel.arm(this.timer, untilMs);

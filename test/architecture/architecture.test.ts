@@ -11,6 +11,7 @@ import {
   checkTests,
   importsOf,
   type Sources,
+  unusedEdges,
   unusedLayers,
 } from './checker.ts';
 import { layerOf, parseLayers } from './layers.ts';
@@ -38,6 +39,7 @@ test('src/ keeps to the table of ARCHITECTURE.md', () => {
   const layers = parseLayers(readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8'));
   assert.deepEqual(checkLayers(src, layers), []);
   assert.deepEqual(unusedLayers(src, layers), []);
+  assert.deepEqual(unusedEdges(src, layers), []);
 });
 
 test('core/ has no clock, timer, randomness or process', () => {
@@ -120,6 +122,21 @@ test('an import against the table is found, whatever its form', () => {
   const viaTest = files({ 'core/a.ts': `import './b.test.ts';`, 'core/b.test.ts': '' });
   assert.match(checkLayers(viaTest, layers)[0]!, /imports a test/);
   assert.equal(unusedLayers(files({ 'core/limit/a.ts': '' }), layers).length, 2);
+});
+
+test('an edge that no import needs is found; a test or a suite is no need', () => {
+  const wide = parseLayers(['```layers', 'core ->', 'a/x -> core', 'a/y -> core', 'b -> core, a', '```'].join('\n'));
+  const sources = {
+    'core/deep/c.ts': '',
+    'a/x/x.ts': `import '../../core/deep/c.ts'; import 'core';`,
+    'a/y/y.test.ts': `import '../../core/deep/c.ts';`,
+    'a/y/y-contract.ts': `import '../../core/deep/c.ts';`,
+    'b/b.ts': `export type { X } from '../a/x/x.ts';`,
+  };
+  assert.deepEqual(
+    unusedEdges(files(sources), wide).map((problem) => problem.split(':')[0]),
+    ['a/y -> core', 'b -> core'],
+  );
 });
 
 test('a package with two owners is found', () => {

@@ -66,6 +66,23 @@ export function unusedLayers(sources: Sources, layers: Layers): string[] {
   return [...layers.keys()].filter((name) => !isUsed(name)).map((name) => `${name}: in the table, not in src/`);
 }
 
+/** Edges that the table allows and no import needs: it would be wider than the code. */
+export function unusedEdges(sources: Sources, layers: Layers): string[] {
+  const used = new Set<string>();
+  for (const [file, text] of sources) {
+    const from = isTest(file) || isContract(file) ? undefined : layerOf(layers, file);
+    if (from === undefined) continue;
+    for (const name of importsOf(text)) {
+      if (!name.startsWith('.')) continue;
+      const target = posix.normalize(posix.join(posix.dirname(file), name));
+      // `adapters` allows every `adapters/x`: so an edge is used by an import of anything below it.
+      for (let to = target.replace(/\.ts$/, ''); to !== '.'; to = posix.dirname(to)) used.add(`${from} -> ${to}`);
+    }
+  }
+  const edges = [...layers].flatMap(([from, allowed]) => allowed.map((to) => `${from} -> ${to}`));
+  return edges.filter((edge) => !used.has(edge)).map((edge) => `${edge}: in the table, used by no import`);
+}
+
 /** Each npm package has one folder that knows it. */
 export function checkPackages(sources: Sources): string[] {
   const folders = new Map<string, Set<string>>();

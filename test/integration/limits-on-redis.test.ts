@@ -40,7 +40,9 @@ function join(url: string, timeoutMs = 500): Member {
     clock,
     random: Math.random,
     log: { debug: changed, info: changed, warn: changed, error: changed },
-    metrics: { up: false, command() {} },
+    metrics: { up: false, sent() {}, command() {} },
+    version: '1.2.3',
+    configHash: () => 'abc',
     fleetSize: changed,
   });
   const limiter = new Limiter({

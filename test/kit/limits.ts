@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { MemoryStore } from '../../src/adapters/memory/memory-store.ts';
 import type { LimitSpec } from '../../src/core/limit/spec.ts';
+import { ListFields } from '../../src/http/fields.ts';
+import type { FlatFields } from '../../src/http/head.ts';
 import type { RouteLimits } from '../../src/limits/bound-limit.ts';
+import type { HeaderMode } from '../../src/limits/limit-answer.ts';
 import type { LimitModel } from '../../src/limits/limit-model.ts';
 import { type LimitStore, StoreFailure, type TakeCall, type TakeReply } from '../../src/limits/limit-store.ts';
 import type { LimitSubject } from '../../src/limits/limit-subject.ts';
 import type { LimitVerdict } from '../../src/limits/limit-verdict.ts';
-import { Limiter } from '../../src/limits/limiter.ts';
+import { Limiter, type LimiterOptions } from '../../src/limits/limiter.ts';
+import { limitsMiddleware } from '../../src/middleware/limits/limits.ts';
 import type { LimitMetrics, Metrics } from '../../src/ports.ts';
+import type { Exchange } from '../../src/proxy/exchange.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 
 const hourUs = 3_600_000_000;
@@ -73,10 +78,13 @@ export function countingMetrics(counted: string[]): Metrics {
 export class FarStore implements LimitStore {
   available = true;
   fleetSize = 1;
+  readonly members = undefined;
   secret: string | undefined = undefined;
   readonly latencyMs = undefined;
   readonly calls: TakeCall[] = [];
   fails = false;
+  /** Configured secrets it was told of. */
+  readonly secretsSet: (string | undefined)[] = [];
   private readonly memory: MemoryStore;
   private readonly clock: FakeClock;
 
@@ -89,25 +97,40 @@ export class FarStore implements LimitStore {
     return this.clock.wallUs();
   }
 
+  setSecret(configured: string | undefined): void {
+    this.secretsSet.push(configured);
+  }
+
   take(call: TakeCall): Promise<TakeReply> {
     this.calls.push(call);
     return this.fails ? Promise.reject(new StoreFailure('deadline', 'slow')) : Promise.resolve(this.memory.take(call));
   }
 }
 
+export function limiterOver(
+  store: LimitStore,
+  clock: FakeClock,
+  secret: string | undefined,
+  more: Partial<LimiterOptions> = {},
+): Limiter {
+  return new Limiter({
+    store,
+    metrics: countingMetrics([]),
+    clock,
+    prefix: 'headgate',
+    secret,
+    createLocal: (nowUs, seed) => new MemoryStore({ nowUs, seed }),
+    defer: (run) => queueMicrotask(run),
+    ...more,
+  });
+}
+
 export function setUp(far = false) {
   const clock = new FakeClock();
   const counted: string[] = [];
   const store = new FarStore(clock);
-  const limiter = new Limiter({
-    store: far ? store : new MemoryStore({ nowUs: () => clock.wallUs() }),
-    metrics: countingMetrics(counted),
-    clock,
-    prefix: 'headgate',
-    secret: 'secret',
-    createLocal: (nowUs, seed) => new MemoryStore({ nowUs, seed }),
-    defer: (run) => queueMicrotask(run),
-  });
+  const over = far ? store : new MemoryStore({ nowUs: () => clock.wallUs() });
+  const limiter = limiterOver(over, clock, 'secret', { metrics: countingMetrics(counted) });
   return { clock, counted, store, limiter };
 }
 
@@ -115,4 +138,13 @@ export function now(limiter: Limiter, route: RouteLimits, asked?: Asked): LimitV
   const verdict = limiter.decide(route, subject(asked));
   assert.ok(!(verdict instanceof Promise));
   return verdict;
+}
+
+/** The rate-limit fields of an answer to a request with this verdict, as name and value. */
+export function rateLimitLines(verdict: LimitVerdict, route: RouteLimits, mode: HeaderMode): [string, string][] {
+  const { response } = limitsMiddleware(undefined as never, route, mode);
+  const extra: FlatFields = [];
+  const head = { fields: new ListFields(), dropCodes: 0, drop: undefined, shared: undefined, extra };
+  response!({ verdict } as Exchange, { status: 200, reasonPhrase: 'OK', bodyLength: 0, ...head });
+  return extra.flatMap((name, at) => (at % 2 === 0 ? [[name, extra[at + 1]!]] : []));
 }

@@ -58,6 +58,38 @@ test('memory: a denied request makes no key, and keys that say nothing any more 
   assert.equal(store.size, 0);
 });
 
+test('memory: a new key beside an old one that is swept for it does not take its place', () => {
+  const { clock, store } = at();
+  const spec: LimitSpec = { kind: 'rate', count: 10, periodUs: 1_000_000, burst: 5 };
+  const [a, b] = [setOf(spec), setOf(spec)].flatMap(({ limits }) => limits);
+  const both = limitSet([a!, b!]);
+  const out = new GroupDecision();
+  const old = { ...key('old'), slot: 0 };
+  store.takeOne(limitSet([b!]), [old], [1], out);
+  clock.us += 1_000_000;
+  const keys = [{ ...key('new'), slot: 0 }, old];
+  store.takeOne(both, keys, [1, 3], out);
+  assert.deepEqual(out.remaining, [4, 2]);
+  store.takeOne(both, keys, [1, 1], out);
+  assert.deepEqual(out.remaining, [3, 1]);
+  assert.equal(store.size, 2);
+});
+
+test('memory: a hint that holds no longer, or was another store\u2019s, is not believed', () => {
+  const [one, other] = [at(), at()];
+  const set = setOf({ kind: 'rate', count: 10, periodUs: 1_000_000, burst: 5 });
+  const out = new GroupDecision();
+  const hinted = { ...key('hinted'), slot: 0 };
+  other.store.takeOne(set, [key('first there')], [5], out);
+  for (const { store } of [one, other, one, other]) store.takeOne(set, [hinted], [1], out);
+  assert.equal(out.remaining[0], 3);
+  one.clock.us += 10_000_000;
+  one.store.sweep(10);
+  one.store.takeOne(set, [key('in its place')], [5], out);
+  one.store.takeOne(set, [hinted], [1], out);
+  assert.equal(out.remaining[0], 4);
+});
+
 test('memory: after a step back of the clock nothing waits for the time before it', () => {
   const { clock, store } = at();
   const set = setOf({ kind: 'rate', count: 10, periodUs: 1_000_000, burst: 2 });

@@ -59,6 +59,8 @@ export class MemoryStore implements SyncLimitStore {
   private readonly quotas: QuotaState[] = [];
   private readonly states: LimitState[] = [];
   private readonly healed: boolean[] = [];
+  /** Where the keys of the decision were found, by place in it. */
+  private readonly found: (number | undefined)[] = [];
 
   constructor(options: MemoryStoreOptions) {
     this.nowUs = options.nowUs;
@@ -128,18 +130,28 @@ export class MemoryStore implements SyncLimitStore {
     for (let at = 0; at < compiled.length; at++) healed[at] = this.load(at, compiled[at]!, keys[at]!, nowUs);
     decideGroup(compiled, set.shadows, states, costs, count, nowUs, out);
     for (let at = 0; at < compiled.length; at++) {
-      if (out.charged[at]! > 0 || healed[at]) this.store(compiled[at]!, keys[at]!, states[at]!);
+      if (out.charged[at]! > 0 || healed[at]) this.store(at, compiled[at]!, keys[at]!);
     }
   }
 
   /** Reads a key's state into the place `at`; true when it had to be clamped. */
   private load(at: number, limit: CompiledLimit, key: LimitKey, nowUs: number): boolean {
-    const slot = this.slots.get(key.storeKey);
+    const slot = this.find(key);
     const state = this.read(at, limit.kind, slot);
+    this.found[at] = slot;
     this.states[at] = state;
     if (slot !== undefined) return heal(limit, state, nowUs, nowUs < this.seenUs);
     if (this.seed !== undefined) this.seed(limit, key, nowUs, state);
     return false;
+  }
+
+  /** The slot of a key: where its hint says, or where the table does. */
+  private find(key: LimitKey): number | undefined {
+    const hint = key.slot;
+    if (hint !== undefined && this.keys[hint] === key.storeKey) return hint;
+    const slot = this.slots.get(key.storeKey);
+    if (hint !== undefined && slot !== undefined) key.slot = slot;
+    return slot;
   }
 
   private read(at: number, kind: CompiledLimit['kind'], slot: number | undefined): LimitState {
@@ -165,8 +177,12 @@ export class MemoryStore implements SyncLimitStore {
     return state;
   }
 
-  private store(limit: CompiledLimit, key: LimitKey, state: LimitState): void {
-    const slot = this.slots.get(key.storeKey) ?? this.newSlot(key.storeKey);
+  /** Keeps the state at the place `at`. Its slot may have been swept since it was found, for a new key beside it. */
+  private store(at: number, limit: CompiledLimit, key: LimitKey): void {
+    const state = this.states[at]!;
+    const found = this.found[at];
+    const isThere = found !== undefined && this.keys[found] === key.storeKey;
+    const slot = isThere ? found : (this.slots.get(key.storeKey) ?? this.newSlot(key.storeKey));
     this.expires[slot] = expiresUs(limit, state);
     if (limit.kind === 'rate') {
       this.first[slot] = (state as RateState).us;
@@ -213,8 +229,7 @@ export class MemoryStore implements SyncLimitStore {
 
   private chargeUnits(limit: StoreLimit, key: LimitKey, units: number, nowUs: number): void {
     this.load(0, limit.compiled, key, nowUs);
-    const state = this.states[0]!;
-    charge(limit.compiled, state, units, nowUs);
-    this.store(limit.compiled, key, state);
+    charge(limit.compiled, this.states[0]!, units, nowUs);
+    this.store(0, limit.compiled, key);
   }
 }

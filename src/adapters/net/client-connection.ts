@@ -173,7 +173,7 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
       return;
     }
     if (at < chunk.length) this.readAhead(chunk.subarray(at));
-    this.response.flush();
+    this.response.flushSoon();
     if (this.halfClosed) this.judgeHalfClosed();
     else if (this.exchange === undefined) this.waitForHead();
   }
@@ -322,14 +322,19 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   }
 
   flush(): void {
-    this.response.flush();
+    this.response.flushSoon();
   }
 
   cut(): void {
     this.closing = true;
-    // Where the end of the connection is the end of the body, only a reset tells that it came too early.
-    if (this.response.endsWithConnection) this.socket.resetAndDestroy();
-    else this.socket.destroy();
+    if (this.response.endsWithConnection) {
+      // The end of the connection is the end of the body: only a reset tells that it came too early, and only one
+      // that does not come in one piece with the last octets.
+      this.socket.resetAndDestroy();
+      return;
+    }
+    this.response.flush();
+    this.socket.destroy();
   }
 
   openTunnel(head: ReplyHead): TunnelEnd {
@@ -352,13 +357,12 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     this.bodyPaused = false;
     if (this.tunnel !== undefined || this.socket.destroyed) return;
     if (this.response.closes || this.parser.inBody) {
-      this.response.flush();
       this.close();
       return;
     }
     this.host.arm(this.patience, this.host.idleTimeoutMs);
     if (this.feeding) return;
-    this.response.flush();
+    this.response.flushSoon();
     this.goOn();
   }
 
@@ -376,6 +380,7 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   /** Sends FIN, and reads on for a moment: a reset would destroy the answer on its way (RFC 9112 §9.6). */
   close(): void {
     if (this.socket.destroyed) return;
+    this.response.flush();
     this.closing = true;
     this.ahead = undefined;
     this.socket.end();

@@ -179,6 +179,39 @@ describe('http checks', () => {
   });
 });
 
+/** Keeps the loop busy until a timeout that began before has passed. */
+function busyFor(timeoutMs: number): void {
+  const untilMs = performance.now() + 2 * timeoutMs;
+  while (performance.now() < untilMs);
+}
+
+describe('a loop that was busy past the timeout', () => {
+  it('finds the answer that arrived meanwhile', async (t) => {
+    const timeoutMs = 50;
+    const address = await raw(t, (socket) => {
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+        busyFor(timeoutMs);
+      });
+    });
+    const { ok, detail } = await prober.probe(address, { ...httpCheck, timeoutMs });
+    assert.deepEqual([ok, detail], [true, 'status 200']);
+  });
+
+  it('finds the connection that was made meanwhile', async (t) => {
+    const timeoutMs = 50;
+    const address = await raw(t, () => {});
+    // Behind `setImmediate` the loop comes to its timers before it polls.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    const probed = prober.probe(address, { ...tcpCheck, timeoutMs });
+    // Node connects on the next tick.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    busyFor(timeoutMs);
+    const { ok, detail } = await probed;
+    assert.deepEqual([ok, detail], [true, 'connected']);
+  });
+});
+
 describe('tcp checks', () => {
   it('ask only whether a connection is accepted, and close it', async (t) => {
     const closes: Promise<unknown>[] = [];

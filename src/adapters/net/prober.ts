@@ -18,12 +18,20 @@ export class NetProber implements Prober {
     const startedMs = performance.now();
     return new Promise((resolve) => {
       let destroy = (): void => {};
-      const timer = setTimeout(() => {
+      let judging: NodeJS.Immediate | undefined;
+      const judge = (): void => {
         settle(false, `timed out after ${check.timeoutMs} ms`);
         destroy();
+      };
+      // Node runs timers before it reads sockets: the verdict falls after one poll, and an answer that is there wins.
+      const timer = setTimeout(() => {
+        judging = setImmediate(judge);
       }, check.timeoutMs);
       const settle: Settle = (ok, detail) => resolve({ ok, detail, durationMs: performance.now() - startedMs });
-      const closed = (): void => clearTimeout(timer);
+      const closed = (): void => {
+        clearTimeout(timer);
+        clearImmediate(judging);
+      };
       try {
         destroy =
           check.type === 'tcp' ? connect(address, check, settle, closed) : request(address, check, settle, closed);

@@ -6,6 +6,7 @@ import { latin1 } from '../../http/http1/octets.ts';
 import type { Http1RequestHead } from '../../http/http1/request-head.ts';
 import { lastChunkText, type ResponseFraming, responseHeadText } from '../../http/http1/writer.ts';
 import { HIGH_WATER_BYTES } from './socket-end.ts';
+import { flushAtTurnEnd, type TurnWriter } from './turn-writes.ts';
 
 /** Chunks up to here are gathered as text with what is written around them; larger ones are written as they are. */
 const GATHER_BYTES = 16 * 1024;
@@ -16,7 +17,8 @@ const CHUNKED: ResponseFraming = { kind: 'chunked' };
 const UNTIL_CLOSE: ResponseFraming = { kind: 'until-close' };
 
 /** Writes the responses of one client connection: framing, connection persistence, gathering of small writes. */
-export class ResponseStream {
+export class ResponseStream implements TurnWriter {
+  inLine = false;
   /** Whether the connection closes behind the present response. */
   closes = false;
   /** The socket is gone: nothing is written any more. */
@@ -87,6 +89,12 @@ export class ResponseStream {
     if (this.gathered.length > GATHER_BYTES) this.flush();
   }
 
+  /** Writes at the end of the turn. */
+  flushSoon(): void {
+    if (this.gathered.length > 0) flushAtTurnEnd(this);
+  }
+
+  /** Writes now. */
   flush(): void {
     if (this.gathered.length === 0) return;
     const text = this.gathered;
@@ -96,7 +104,7 @@ export class ResponseStream {
 
   /** Whether so much waits to be taken by the client that no further answer should join it. */
   get isFull(): boolean {
-    return this.socket.writableLength > HIGH_WATER_BYTES;
+    return this.socket.writableLength + this.gathered.length > HIGH_WATER_BYTES;
   }
 
   /** Whether the client takes the end of the connection for the end of the body. */

@@ -10,6 +10,7 @@ import { lastChunkText, requestHeadText } from '../../http/http1/writer.ts';
 import type { ChannelOwner, ChannelReceiver, UpstreamChannel } from '../../upstream/channel.ts';
 import type { EndpointAddress } from '../../upstream/endpoint-address.ts';
 import { HIGH_WATER_BYTES, SocketEnd } from './socket-end.ts';
+import { flushAtTurnEnd, type TurnWriter } from './turn-writes.ts';
 
 const LIMITS = { maxHeaderBytes: 64 * 1024, maxHeaders: 256 };
 /** Read into by every connection in turn: what outlives a callback is copied. */
@@ -22,7 +23,8 @@ const DISCARD_MS = 1000;
 const GATHER_BYTES = 16 * 1024;
 
 /** One HTTP/1.1 connection to an endpoint (`UpstreamChannel`). */
-export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
+export class UpstreamConnection implements UpstreamChannel, ResponseEvents, TurnWriter {
+  inLine = false;
   served = 0;
   private readonly socket: Socket;
   private readonly owner: ChannelOwner;
@@ -43,7 +45,6 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
   private wasFull = false;
   private gathered = '';
   private tunnel: SocketEnd | undefined = undefined;
-  private readonly flushGathered = (): void => this.flush();
 
   constructor(address: EndpointAddress, owner: ChannelOwner) {
     this.owner = owner;
@@ -155,16 +156,12 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
     this.chunked = request.hasBody && request.bodyLength === undefined;
     this.requestSent = !request.hasBody;
     this.parser.expect(request.method);
-    const text = requestHeadText(request);
-    if (!request.hasBody || request.expectsContinue) this.socket.write(text, 'latin1');
-    else {
-      this.gathered = text;
-      // What of the body is already here joins the head; without any the head goes alone.
-      process.nextTick(this.flushGathered);
-    }
+    // What of the body is already here joins the head.
+    this.gathered = requestHeadText(request);
+    flushAtTurnEnd(this);
   }
 
-  private flush(): void {
+  flush(): void {
     if (this.gathered.length === 0 || this.closed) return;
     const text = this.gathered;
     this.gathered = '';
@@ -177,7 +174,8 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
     if (chunk.length <= GATHER_BYTES) {
       this.gathered += latin1(chunk, 0, chunk.length);
       if (this.chunked) this.gathered += '\r\n';
-      this.flush();
+      if (this.gathered.length > GATHER_BYTES) this.flush();
+      else flushAtTurnEnd(this);
     } else {
       this.socket.cork();
       this.flush();
@@ -191,7 +189,7 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents {
 
   writeEnd(trailers: Fields | undefined): void {
     if (this.chunked) this.gathered += lastChunkText(trailers);
-    this.flush();
+    flushAtTurnEnd(this);
     this.requestSent = true;
   }
 

@@ -54,7 +54,11 @@ export function renderMetrics(state: MetricsState, version: string, droppedLogLi
 }
 
 function renderRoutes(out: PrometheusText, state: MetricsState): void {
-  out.family('headgate_http_requests_total', 'counter', 'Requests that are over.');
+  out.family(
+    'headgate_http_requests_total',
+    'counter',
+    'Requests that are over; reason is empty where nothing failed.',
+  );
   for (const [route, handle] of state.routes) {
     for (const { method, status, reason, count } of handle.requests.values()) {
       const statusText = status === 0 ? 'OTHER' : String(status);
@@ -67,7 +71,11 @@ function renderRoutes(out: PrometheusText, state: MetricsState): void {
       out.sample(text, count);
     }
   }
-  out.family('headgate_http_request_duration_seconds', 'histogram', 'From the first byte of a request to its end.');
+  out.family(
+    'headgate_http_request_duration_seconds',
+    'histogram',
+    "From a request's head read whole to the end of its answer.",
+  );
   for (const [route, handle] of state.routes) {
     handle.durations.forEach((histogram, group) => {
       if (histogram) out.histogram(labels({ route, status_class: STATUS_CLASSES[group]! }), histogram);
@@ -76,13 +84,21 @@ function renderRoutes(out: PrometheusText, state: MetricsState): void {
   const perRoute = (visit: (handle: RouteHandle) => number): void => {
     for (const [route, handle] of state.routes) out.sample(labels({ route }), visit(handle));
   };
-  out.family('headgate_http_requests_in_flight', 'gauge', 'Requests that are being served.');
+  out.family('headgate_http_requests_in_flight', 'gauge', 'Requests whose head was read and that are not over.');
   perRoute((handle) => handle.inFlight);
-  out.family('headgate_http_request_bytes_total', 'counter', 'Bytes received from clients.');
+  out.family(
+    'headgate_http_request_bytes_total',
+    'counter',
+    'Bytes of request bodies and tunnels received from clients.',
+  );
   perRoute((handle) => handle.bytesIn);
-  out.family('headgate_http_response_bytes_total', 'counter', 'Bytes sent to clients.');
+  out.family('headgate_http_response_bytes_total', 'counter', 'Bytes of response bodies and tunnels sent to clients.');
   perRoute((handle) => handle.bytesOut);
-  out.family('headgate_overhead_duration_seconds', 'histogram', "The gateway's own share of a request's duration.");
+  out.family(
+    'headgate_overhead_duration_seconds',
+    'histogram',
+    "A request's duration less the time from its first attempt's start to its last one's end.",
+  );
   for (const [route, handle] of state.routes) out.histogram(labels({ route }), handle.overhead);
 }
 
@@ -101,11 +117,19 @@ function renderDownstream(out: PrometheusText, state: MetricsState, droppedLogLi
 }
 
 function renderLimits(out: PrometheusText, state: MetricsState): void {
-  out.family('headgate_limit_decisions_total', 'counter', 'Decisions of a limit about a request.');
+  out.family(
+    'headgate_limit_decisions_total',
+    'counter',
+    'Decisions of a limit about a request; failed: the store gave none.',
+  );
   for (const [limit, family] of state.limits) {
     for (const [route, handle] of family.routes) renderDecisions(out, limit, route, handle);
   }
-  out.family('headgate_limit_decision_duration_seconds', 'histogram', 'From queued to decided.');
+  out.family(
+    'headgate_limit_decision_duration_seconds',
+    'histogram',
+    'From a request asking to the decision; of decisions in memory a sample is timed.',
+  );
   for (const [limit, family] of state.limits) out.histogram(labels({ limit }), family.durations);
 }
 
@@ -113,15 +137,20 @@ function renderStore(out: PrometheusText, state: MetricsState): void {
   out.family('headgate_fleet_size', 'gauge', 'Gateways on this store, as last seen.');
   out.sample('', state.fleetSize);
   if (state.store === undefined) return;
-  out.family('headgate_store_up', 'gauge', '1 while the store answers.');
+  out.family('headgate_store_up', 'gauge', '1 while the store is asked, 0 while it is away.');
   out.sample('', Number(state.store.up));
-  out.family('headgate_store_command_duration_seconds', 'histogram', 'From the write of a command to its reply.');
-  out.histogram('', state.store.commands);
-  out.family('headgate_store_commands_total', 'counter', 'Commands sent to the store.');
-  out.sample(
-    '',
-    state.store.commands.counts.reduce((sum, count) => sum + count, 0),
+  out.family(
+    'headgate_store_command_duration_seconds',
+    'histogram',
+    'From the write of a call to its answer; calls that failed are not in it.',
   );
+  out.histogram('', state.store.commands);
+  out.family(
+    'headgate_store_commands_total',
+    'counter',
+    'Commands sent to the store, answered or not; those that open a connection aside.',
+  );
+  out.sample('', state.store.commandsSent);
 }
 
 function renderEndpoints(out: PrometheusText, state: MetricsState): void {
@@ -130,15 +159,23 @@ function renderEndpoints(out: PrometheusText, state: MetricsState): void {
       for (const [endpoint, handle] of endpoints) visit(handle, upstream, endpoint);
     }
   };
-  out.family('headgate_upstream_requests_total', 'counter', 'Attempts; status_class error: without a response.');
+  out.family(
+    'headgate_upstream_requests_total',
+    'counter',
+    'Attempts that got a response head; status_class error: that failed without one.',
+  );
   each((handle, upstream, endpoint) => {
     handle.requests.forEach((count, group) => {
       if (count > 0) out.sample(labels({ upstream, endpoint, status_class: STATUS_CLASSES[group]! }), count);
     });
   });
-  out.family('headgate_upstream_duration_seconds', 'histogram', 'Duration of attempts.');
+  out.family(
+    'headgate_upstream_duration_seconds',
+    'histogram',
+    'From the start of an attempt, a connection included, to its response head or failure.',
+  );
   each((handle, upstream, endpoint) => out.histogram(labels({ upstream, endpoint }), handle.durations));
-  out.family('headgate_endpoint_up', 'gauge', '1 while the endpoint is healthy.');
+  out.family('headgate_endpoint_up', 'gauge', '1 while the endpoint is up: neither down nor ejected.');
   each((handle, upstream, endpoint) => out.sample(labels({ upstream, endpoint }), Number(handle.up)));
   out.family('headgate_endpoint_state', 'gauge', '1 at the state the endpoint is in.');
   each((handle, upstream, endpoint) => {
@@ -146,7 +183,7 @@ function renderEndpoints(out: PrometheusText, state: MetricsState): void {
       out.sample(labels({ upstream, endpoint, state }), Number(state === handle.currentState));
     }
   });
-  out.family('headgate_endpoint_in_flight', 'gauge', 'Attempts under way.');
+  out.family('headgate_endpoint_in_flight', 'gauge', 'Attempts under way, those that wait for a connection included.');
   each((handle, upstream, endpoint) => out.sample(labels({ upstream, endpoint }), handle.inFlight));
 }
 
@@ -155,11 +192,19 @@ function renderUpstreams(out: PrometheusText, state: MetricsState): void {
   for (const [upstream, handle] of state.upstreams) {
     for (const [reason, count] of handle.ejections) out.sample(labels({ upstream, reason }), count);
   }
-  out.family('headgate_retries_total', 'counter', 'Retries; outcome budget: not sent, the budget was spent.');
+  out.family(
+    'headgate_retries_total',
+    'counter',
+    'Requests that were retried, by their outcome; budget: a retry that was not sent, for the budget was spent.',
+  );
   for (const [upstream, handle] of state.upstreams) {
     for (const outcome of RETRY_OUTCOMES) out.sample(labels({ upstream, outcome }), handle.retries[outcome]);
   }
-  out.family('headgate_retry_budget_ratio', 'gauge', 'Retries of the last 10 s over those allowed.');
+  out.family(
+    'headgate_retry_budget_ratio',
+    'gauge',
+    'Retries of the last 10 s over those allowed, by the share of the route that asked last.',
+  );
   for (const [upstream, handle] of state.upstreams) out.sample(labels({ upstream }), handle.retryBudgetRatio);
 }
 

@@ -81,6 +81,7 @@ test('everything that was counted is in the text, under the documented names and
   limit.decided('denied', 'local');
   limit.decisionDuration(0.0003);
   metrics.store().up = true;
+  for (let command = 0; command < 3; command++) metrics.store().sent();
   metrics.store().command(0.002);
   metrics.fleetSize(4);
   const endpoint = metrics.endpoint('up', '10.0.0.1:9000');
@@ -119,7 +120,7 @@ test('everything that was counted is in the text, under the documented names and
   is('limit_decision_duration_seconds_sum', { limit: 'per-client' }, 0.0003);
   is('store_up', {}, 1);
   is('store_command_duration_seconds_count', {}, 1);
-  is('store_commands_total', {}, 1);
+  is('store_commands_total', {}, 3);
   is('fleet_size', {}, 4);
   is('upstream_requests_total', { upstream: 'up', endpoint: '10.0.0.1:9000', status_class: '5xx' }, 1);
   is('upstream_requests_total', { upstream: 'up', endpoint: '10.0.0.1:9000', status_class: 'error' }, 1);

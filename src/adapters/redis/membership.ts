@@ -47,7 +47,8 @@ export class Membership {
   secret: string | undefined = undefined;
   private readonly prefix: string;
   private readonly instance: Instance;
-  private readonly ownSecret: string;
+  /** Put into the store where it has none; '' where one is configured. */
+  private ownSecret = '';
   private readonly timers: Timers;
   private readonly beats: Beats;
   private timer: Cancel | undefined;
@@ -58,9 +59,15 @@ export class Membership {
   constructor(prefix: string, instance: Instance, timers: Timers, beats: Beats) {
     this.prefix = prefix;
     this.instance = instance;
-    this.ownSecret = instance.configuredSecret === undefined ? randomBytes(24).toString('base64url') : '';
+    this.setSecret(instance.configuredSecret);
     this.timers = timers;
     this.beats = beats;
+  }
+
+  /** Another secret is configured, or (undefined) none: then the next beat brings the fleet's. */
+  setSecret(configured: string | undefined): void {
+    this.ownSecret = configured === undefined ? randomBytes(24).toString('base64url') : '';
+    this.secret = undefined;
   }
 
   start(): void {
@@ -78,7 +85,7 @@ export class Membership {
       const [atUs, size, secret, change, members] = raw as BeatReply;
       this.joined = true;
       this.size = Math.max(1, size);
-      if (secret !== '') this.secret = secret;
+      if (secret !== '' && this.ownSecret !== '') this.secret = secret;
       if (change !== this.change) this.members = membersOf(members);
       this.change = change;
       this.beats.beaten({ atUs, size: this.size });

@@ -9,6 +9,7 @@ import { limitSet, type StoreFailure, type TakeGroup } from '../../limits/limit-
 import { limitStoreContract } from '../../limits/limit-store-contract.ts';
 import { SystemClock } from '../observe/system-clock.ts';
 import { RedisStore } from './redis-store.ts';
+import { BEAT_SCRIPT } from './script.ts';
 
 const clock = new SystemClock();
 let redis: TestRedis;
@@ -31,6 +32,7 @@ after(async () => {
 interface TestStore {
   readonly store: RedisStore;
   readonly log: string[];
+  readonly metrics: { readonly sent: number; readonly answered: number };
   until(what: string, holds: (store: RedisStore) => boolean): Promise<unknown>;
 }
 
@@ -39,6 +41,9 @@ interface TestStoreOptions {
   readonly secret?: string;
   readonly url?: string;
   readonly afterPoll?: (run: () => void) => void;
+  readonly instance?: string;
+  readonly version?: string;
+  readonly configHash?: () => string;
 }
 
 /** A store that tells when it comes and goes, not yet there. */
@@ -49,7 +54,8 @@ function startStore({ timeoutMs = 2000, secret, url = redis.url, ...more }: Test
     log.push(fields === undefined ? message : `${message} ${JSON.stringify(fields)}`);
     waiters.changed();
   };
-  const metrics = { up: false, command() {} };
+  const counts = { sent: 0, answered: 0 };
+  const metrics = { up: false, sent: () => void counts.sent++, command: () => void counts.answered++ };
   const store = new RedisStore({
     url,
     prefix: 'hg',
@@ -60,11 +66,13 @@ function startStore({ timeoutMs = 2000, secret, url = redis.url, ...more }: Test
     log: { debug: note, info: note, warn: note, error: note },
     metrics,
     fleetSize: () => waiters.changed(),
+    version: '1.2.3',
+    configHash: () => 'abc',
     ...more,
   });
   const until = (what: string, holds: (store: RedisStore) => boolean) =>
     waiters.until(what, () => (holds(store) && metrics.up === store.available) || undefined);
-  const one = { store, log, until };
+  const one = { store, log, metrics: counts, until };
   open.push(one);
   store.start();
   return one;
@@ -117,19 +125,23 @@ test('redis: nothing is written for a denied request', async () => {
   assert.equal(await redis.command('EXISTS', 'hg:1:{hg.07}:a:window:never'), 0);
 });
 
-test('redis: every limiter key has a life; a sentinel per partition, the members and the secret are the rest', async () => {
+test('redis: every limiter key has a life; a sentinel per partition, what the fleet agrees on is the rest', async () => {
   const { store } = await ready();
   await take(store, group('one', tenAnHour));
   const keys = (await redis.command('KEYS', '*')) as string[];
   assert.deepEqual(keys.sort(), [
     'hg:1:{hg.07}:a:window:one',
     'hg:1:{hg.07}:sentinel',
+    'hg:1:{hg}:instances',
     'hg:1:{hg}:members',
     'hg:1:{hg}:secret',
   ]);
   const lifeMs = Number(await redis.command('PTTL', 'hg:1:{hg.07}:a:window:one'));
   assert.ok(lifeMs > 3_590_000 && lifeMs <= 3_600_001, String(lifeMs));
   assert.equal(await redis.command('PTTL', 'hg:1:{hg.07}:sentinel'), -1);
+  for (const name of ['members', 'instances']) {
+    assert.ok(Number(await redis.command('PTTL', `hg:1:{hg}:${name}`)) > 0, name);
+  }
 });
 
 test('redis: scripts that were flushed are sent along with the call, once', async () => {
@@ -190,10 +202,83 @@ test('redis: two gateways know each other, agree on the secret, and one that sto
   await one.until('being alone', ({ fleetSize }) => fleetSize === 1);
 });
 
+test('redis: each gateway knows what the others run, and a reload shows', async () => {
+  let hash = 'aaa';
+  const one = await ready({ instance: 'one', version: '1.0.0', configHash: () => hash });
+  const two = await ready({ instance: 'two', version: '2.0.0', configHash: () => 'bbb' });
+  const both = [
+    { id: 'one', version: '1.0.0', configHash: 'aaa' },
+    { id: 'two', version: '2.0.0', configHash: 'bbb' },
+  ];
+  for (const { until } of [one, two]) await until('both members', ({ members }) => members?.length === 2);
+  assert.deepEqual(one.store.members, both);
+  assert.deepEqual(two.store.members, both);
+  hash = 'ccc';
+  await two.until('the new hash', ({ members }) => members?.[0]?.configHash === 'ccc');
+  await one.store.stop();
+  await two.until('being alone', ({ members }) => members?.length === 1);
+  assert.deepEqual(two.store.members, [both[1]]);
+  assert.equal(await redis.command('HEXISTS', 'hg:1:{hg}:instances', 'one'), 0);
+});
+
+/** A heartbeat as a gateway that knows of the change `known` sends it: the change now, and the members that it tells. */
+async function beat(
+  id: string,
+  details: string,
+  known: string,
+): Promise<{ change: string; members: Record<string, string> }> {
+  const keys = ['members', 'secret', 'instances'].map((name) => `hb:1:{hg}:${name}`);
+  const reply = await redis.command('EVAL', BEAT_SCRIPT.text, 3, ...keys, id, 3000, '', details, known);
+  const [, , , change, flat] = reply as [number, number, string, string, string[]];
+  const members = Object.fromEntries(flat.flatMap((text, at) => (at % 2 === 0 ? [[text, flat[at + 1]!]] : [])));
+  return { change, members };
+}
+
+test('redis: a heartbeat tells the members only when they changed, and forgets what is gone', async () => {
+  const first = await beat('a', '1 x', '');
+  assert.deepEqual(first.members, { a: '1 x' });
+  assert.deepEqual(await beat('a', '1 x', first.change), { change: first.change, members: {} });
+  const joined = await beat('b', '1 y', '');
+  assert.notEqual(joined.change, first.change);
+  assert.deepEqual((await beat('a', '1 x', first.change)).members, { a: '1 x', b: '1 y' });
+  const reloaded = await beat('a', '1 z', joined.change);
+  assert.deepEqual(reloaded.members, { a: '1 z', b: '1 y' });
+  await redis.command('ZADD', 'hb:1:{hg}:members', 1, 'b');
+  assert.deepEqual((await beat('a', '1 z', reloaded.change)).members, { a: '1 z' });
+  assert.equal(await redis.command('HEXISTS', 'hb:1:{hg}:instances', 'b'), 0);
+  assert.deepEqual((await beat('a', '', '')).members, {});
+  assert.equal(await redis.command('EXISTS', 'hb:1:{hg}:members'), 0);
+  assert.ok(Number(await redis.command('PTTL', 'hb:1:{hg}:instances')) > 0);
+});
+
+test('redis: what is counted as sent is what was sent, answered or not', async () => {
+  const { store, metrics } = await ready({ timeoutMs: 20 });
+  await take(store, group('one', tenAnHour));
+  redis.pause();
+  const before = { ...metrics };
+  await Promise.all([1, 2, 3].map(() => failing(store, group('one', tenAnHour))));
+  redis.resume();
+  assert.ok(metrics.sent >= before.sent + 3, `${before.sent}, then ${metrics.sent}`);
+  assert.ok(metrics.answered < metrics.sent);
+});
+
 test('redis: a configured secret is not kept in the store', async () => {
   const { store } = await ready({ secret: 'configured' });
   assert.equal(await redis.command('EXISTS', 'hg:1:{hg}:secret'), 0);
   assert.equal(store.secret, undefined);
+});
+
+test('redis: a reload may take the configured secret away, and bring it back', async () => {
+  const { store, until } = await ready({ secret: 'configured' });
+  store.setSecret(undefined);
+  await until('the secret of the fleet', ({ secret }) => secret !== undefined);
+  const kept = await redis.command('GET', 'hg:1:{hg}:secret');
+  assert.equal(store.secret, kept);
+  const { store: other } = await ready();
+  assert.equal(other.secret, kept);
+  store.setSecret('configured');
+  assert.equal(store.secret, undefined);
+  assert.equal(await redis.command('GET', 'hg:1:{hg}:secret'), kept);
 });
 
 test('redis: 2 000 requests at once over two gateways: exactly the limit is admitted', async () => {

@@ -115,6 +115,10 @@ export class RedisStore implements LimitStore {
     return this.membership.secret;
   }
 
+  setSecret(configured: string | undefined): void {
+    this.membership.setSecret(configured);
+  }
+
   /** Connects in the background: the gateway serves meanwhile. */
   start(): void {
     this.started = true;

@@ -184,7 +184,8 @@ before(async () => {
   redis = await startRedis();
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   await new Promise<void>((resolve) => {
-    client = new RedisClient(redis.url, { connected: resolve, disconnected() {} }, new SystemClock(), () => 0.5, log);
+    const events = { connected: resolve, disconnected() {}, sent() {} };
+    client = new RedisClient(redis.url, events, new SystemClock(), () => 0.5, log);
     client.start();
   });
   await send('SCRIPT', ['LOAD', script.text]);

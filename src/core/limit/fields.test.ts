@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mergeUpstreamFields, policyItem, remainingItem, wholeSeconds } from './fields.ts';
+import { mergeUpstreamFields, policyItem, RemainingItems, wholeSeconds } from './fields.ts';
 import { parseStringList } from './structured-list.ts';
 
 test('policy items: q of a rate is the larger of count and burst; w only in whole seconds', () => {
@@ -14,8 +14,9 @@ test('policy items: q of a rate is the larger of count and burst; w only in whol
 
 test('seconds are whole, rounded up, at least one', () => {
   assert.deepEqual([0, 1, 1000, 1001, 2500].map(wholeSeconds), [1, 1, 1, 2, 3]);
-  assert.equal(remainingItem('a', 0, 2001), '"a";r=0;t=3');
-  assert.equal(remainingItem('a', 0, undefined), '"a";r=0');
+  const items = new RemainingItems('a');
+  assert.equal(items.item(0, 2001), '"a";r=0;t=3');
+  assert.equal(items.item(0, undefined), '"a";r=0');
 });
 
 test('lists of strings are told from everything else', () => {
@@ -51,4 +52,17 @@ test('an upstream keeps its fields; ours come after, renamed on a clash, or not 
   });
   const old = { policy: '100;w=60', limit: '"a";r=1' };
   assert.deepEqual(mergeUpstreamFields(own, old), old);
+});
+
+test('an item kept as text is never given for other numbers', () => {
+  const items = new RemainingItems('a');
+  const large = [0, 1, 63, 64, 65, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1];
+  for (let round = 0; round < 2; round++) {
+    for (const remaining of [...large, ...Array.from({ length: 300 }, (_, at) => at)]) {
+      for (const t of [undefined, 1, 2, 64, 65, 2678400]) {
+        const expected = t === undefined ? `"a";r=${remaining}` : `"a";r=${remaining};t=${t}`;
+        assert.equal(items.item(remaining, t === undefined ? undefined : t * 1000), expected);
+      }
+    }
+  }
 });

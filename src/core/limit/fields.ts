@@ -23,9 +23,35 @@ export function policyItem(name: string, spec: LimitSpec, runningUs: number): st
   return `"${name}";q=${quotaOf(spec)}${window}`;
 }
 
-/** One item of `RateLimit`; `waitMs` until there is more, undefined when that is never or not known. */
-export function remainingItem(name: string, remaining: number, waitMs: number | undefined): string {
-  return waitMs === undefined ? `"${name}";r=${remaining}` : `"${name}";r=${remaining};t=${wholeSeconds(waitMs)}`;
+const ITEMS_KEPT = 64;
+/** Spreads neighbouring waits over the places of the items kept. */
+const PER_SECOND = 31;
+
+/** The items of one limit in `RateLimit`. The few that come again and again are kept as text. */
+export class RemainingItems {
+  private readonly name: string;
+  /** By place: the text, and the `r` and `t` that it says (-1 = none). */
+  private readonly texts: (string | undefined)[] = new Array(ITEMS_KEPT).fill(undefined);
+  private readonly remaining = new Float64Array(ITEMS_KEPT);
+  private readonly seconds = new Float64Array(ITEMS_KEPT);
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** `waitMs` until there is more; undefined when that is never or not known. */
+  item(remaining: number, waitMs: number | undefined): string {
+    const seconds = waitMs === undefined ? -1 : wholeSeconds(waitMs);
+    const place = (remaining + PER_SECOND * seconds) & (ITEMS_KEPT - 1);
+    const kept = this.texts[place];
+    if (kept !== undefined && this.remaining[place] === remaining && this.seconds[place] === seconds) return kept;
+    const start = `"${this.name}";r=${remaining}`;
+    const text = seconds < 0 ? start : `${start};t=${seconds}`;
+    this.texts[place] = text;
+    this.remaining[place] = remaining;
+    this.seconds[place] = seconds;
+    return text;
+  }
 }
 
 export interface RateLimitFields {

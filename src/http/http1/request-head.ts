@@ -52,6 +52,8 @@ export class Http1RequestHead extends RawFields implements RequestHead {
   options: ConnectionOptions = connectionOptions(undefined);
   upgrade: string | undefined = undefined;
   expectsContinue = false;
+  /** `raw` was read without an error. */
+  private isGood = false;
   private readonly limits: HeadLimits;
 
   constructor(limits: HeadLimits) {
@@ -78,6 +80,15 @@ export class Http1RequestHead extends RawFields implements RequestHead {
 
   /** Reads a whole head, its empty line included. Returns what is wrong with it, or undefined when it is good. */
   read(raw: string): HeadError | undefined {
+    // A keep-alive client often repeats itself to the octet: what was read of the same head still stands.
+    if (raw === this.raw && this.isGood) return undefined;
+    this.isGood = false;
+    const error = this.readAnew(raw);
+    this.isGood = error === undefined;
+    return error;
+  }
+
+  private readAnew(raw: string): HeadError | undefined {
     this.method = '';
     this.path = '';
     const methodEnd = raw.indexOf(' ');

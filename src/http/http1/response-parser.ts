@@ -26,6 +26,9 @@ export class Http1ResponseHead extends RawFields implements ResponseHead {
   reasonPhrase = '';
   http10 = false;
   framing: Framing = 0;
+  /** `raw` was read without an error, as the answer to `method`. */
+  private isGood = false;
+  private method = '';
   options: ConnectionOptions = connectionOptions(undefined);
 
   get version(): ProtocolVersion {
@@ -42,6 +45,16 @@ export class Http1ResponseHead extends RawFields implements ResponseHead {
 
   /** Reads a whole head. `method` is that of the request: HEAD has no body (RFC 9112 §6.3). Returns what is wrong. */
   read(raw: string, method: string, maxHeaders: number): string | undefined {
+    // As for requests: an endpoint's answers are often alike to the octet.
+    if (raw === this.raw && method === this.method && this.isGood) return undefined;
+    this.isGood = false;
+    this.method = method;
+    const problem = this.readAnew(raw, method, maxHeaders);
+    this.isGood = problem === undefined;
+    return problem;
+  }
+
+  private readAnew(raw: string, method: string, maxHeaders: number): string | undefined {
     const lineEnd = raw.indexOf('\r\n');
     if (!STATUS_LINE.test(raw)) return 'The status line is not valid.';
     this.http10 = raw.charCodeAt(7) === 48;

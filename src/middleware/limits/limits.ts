@@ -3,13 +3,22 @@ import { FieldCode, maskOf } from '../../http/field-code.ts';
 import type { ReplyHead } from '../../http/head.ts';
 import { problemReply, type Reply } from '../../http/problem.ts';
 import type { RouteLimits } from '../../limits/bound-limit.ts';
-import { type HeaderMode, limitProblem, rateLimitFields, rateLimitLines } from '../../limits/limit-answer.ts';
+import {
+  addLegacyFields,
+  addStandardFields,
+  type HeaderMode,
+  isLocal,
+  limitProblem,
+  rateLimitFields,
+} from '../../limits/limit-answer.ts';
 import type { LimitVerdict } from '../../limits/limit-verdict.ts';
 import type { Limiter } from '../../limits/limiter.ts';
 import type { Exchange } from '../../proxy/exchange.ts';
 import type { Middleware } from '../../proxy/hooks.ts';
 
 const RATE_LIMIT_FIELDS = maskOf(FieldCode.rateLimit, FieldCode.rateLimitPolicy);
+/** They speak of one limit: beside one of an endpoint's, none of ours. */
+const LEGACY = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset'] as const;
 
 /** Enforces the limits of a route: decides, refuses with an explanation, and tells the client what is left. */
 export function limitsMiddleware(limiter: Limiter, limits: RouteLimits, headers: HeaderMode): Middleware {
@@ -21,7 +30,10 @@ export function limitsMiddleware(limiter: Limiter, limits: RouteLimits, headers:
       return verdict.then((late) => judge(exchange, late));
     },
     response: (exchange, reply) => {
-      if (headers !== false && exchange.verdict !== undefined) addFields(reply, exchange.verdict, limits, headers);
+      const { verdict } = exchange;
+      if (headers !== false && verdict !== undefined && verdict.entries.length > 0) {
+        addFields(reply, verdict, limits, headers);
+      }
       return undefined;
     },
   };
@@ -39,16 +51,33 @@ function judge(exchange: Exchange, verdict: LimitVerdict): Reply | undefined {
 }
 
 /** Ours beside an endpoint's own, which are kept. */
-function addFields(reply: ReplyHead, verdict: LimitVerdict, limits: RouteLimits, headers: HeaderMode): void {
-  const policy = reply.fields.get('ratelimit-policy');
-  const limit = reply.fields.get('ratelimit');
-  const isAlone = policy === undefined && limit === undefined;
-  for (const [name, value] of rateLimitLines(verdict, limits, headers)) {
-    if (isAlone || !name.startsWith('RateLimit')) reply.extra.push(name, value);
+function addFields(reply: ReplyHead, verdict: LimitVerdict, limits: RouteLimits, mode: HeaderMode): void {
+  if (mode !== 'legacy') addStandard(reply, verdict, limits);
+  if (mode !== 'standard' && !LEGACY.some((name) => theirs(reply, name) !== undefined)) {
+    addLegacyFields(reply.extra, verdict);
   }
-  if (isAlone || headers === 'legacy') return;
-  const merged = mergeUpstreamFields(rateLimitFields(verdict, limits), { policy, limit });
+  if (isLocal(verdict) && theirs(reply, 'x-ratelimit-mode') === undefined)
+    reply.extra.push('X-RateLimit-Mode', 'local');
+}
+
+function addStandard(reply: ReplyHead, verdict: LimitVerdict, limits: RouteLimits): void {
+  const { extra } = reply;
+  const policy = theirs(reply, 'ratelimit-policy');
+  const limit = theirs(reply, 'ratelimit');
+  if (policy === undefined && limit === undefined) {
+    addStandardFields(extra, verdict, limits);
+    return;
+  }
+  const upstream = { policy, limit };
+  const merged = mergeUpstreamFields(rateLimitFields(verdict, limits), upstream);
+  if (merged === upstream) return;
   reply.dropCodes |= RATE_LIMIT_FIELDS;
-  if (merged.policy !== undefined) reply.extra.push('RateLimit-Policy', merged.policy);
-  if (merged.limit !== undefined) reply.extra.push('RateLimit', merged.limit);
+  if (merged.policy !== undefined) extra.push('RateLimit-Policy', merged.policy);
+  if (merged.limit !== undefined) extra.push('RateLimit', merged.limit);
+}
+
+/** An endpoint's own field, if it is to reach the client. */
+function theirs({ fields, drop }: ReplyHead, name: string): string | undefined {
+  const value = fields.get(name);
+  return value !== undefined && drop?.has(name) === true ? undefined : value;
 }
