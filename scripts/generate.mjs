@@ -14,12 +14,14 @@ if (!process.execArgv.includes('tsx')) {
 }
 
 const { jsonSchema } = await import('../src/config/json-schema.ts');
-const { answersPage, configurationPage } = await import('../src/config/reference-pages.ts');
+const { answersPage, configurationPage, laterPage } = await import('../src/config/reference-pages.ts');
+const { LATER_OPTIONS, LATER_VERBS } = await import('../src/cli/verbs.ts');
 
 const files = {
   'schema/headgate.schema.json': `${JSON.stringify(jsonSchema(), null, 2)}\n`,
   'docs/reference/configuration.md': configurationPage(),
   'docs/reference/answers.md': answersPage(),
+  'docs/reference/later.md': laterPage([...LATER_VERBS, ...LATER_OPTIONS]),
 };
 
 let stale = 0;

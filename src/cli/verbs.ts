@@ -35,3 +35,6 @@ export const LATER_VERBS: readonly string[] = [
   'test',
   'verify',
 ];
+
+/** Options likewise, with their verbs. */
+export const LATER_OPTIONS: readonly string[] = ['explain --request'];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatIssue } from './issue.ts';
-import { laterPlaces } from './later.ts';
+import { laterPlaces, laterValuePlaces } from './later.ts';
 import { loadConfigText, parseConfig } from './load.ts';
 
 const errorsOf = (input: unknown) => {
@@ -322,4 +322,25 @@ test('every field of a later version is known where it stands, and only there', 
     }
   }
   assert.deepEqual(errorsOf({ log: { workers: 1 } }), ['log.workers: unknown field']);
+});
+
+test('every value of a later version is known where it stands', () => {
+  const around: Record<string, (value: string) => string> = {
+    'listeners[].protocols': (value) => `listeners: [{ protocols: [${value}] }]`,
+    store: (value) => `store: ${value}`,
+    'limits.*.key': (value) => `limits: { a: { window: 1/s, key: ${value} } }`,
+    'limits.*.cost': (value) => `limits: { a: { window: 1/s, cost: ${value} } }`,
+    'upstreams.*.endpoints[]': (value) => `upstreams: { a: { endpoints: ["${value}"] } }`,
+    'upstreams.*.balance': (value) => `upstreams: { a: { endpoints: [http://a], balance: ${value} } }`,
+    'upstreams.*.healthCheck.type': (value) =>
+      `upstreams: { a: { endpoints: [http://a], healthCheck: { path: /, type: ${value} } } }`,
+  };
+  for (const [place, values] of laterValuePlaces()) {
+    for (const value of values) {
+      const result = loadConfigText(around[place]!(value.replace('…', 'a').replace(/<.*>/, 'a')), 'f');
+      const messages = result.ok ? [] : result.errors.map(({ message }) => message);
+      assert.equal(messages.length, 1, `${place} ${value}: ${messages.join()}`);
+      assert.match(messages[0]!, / is known, not in this version$/, `${place} ${value}`);
+    }
+  }
 });

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { fieldsAt, forms, type JsonSchema, jsonSchema, placeOf } from './json-schema.ts';
-import { answersPage, configurationPage } from './reference-pages.ts';
+import { answersPage, configurationPage, laterPage } from './reference-pages.ts';
 
 test('the committed schema and reference pages are what the source gives', () => {
   const script = fileURLToPath(new URL('../../scripts/generate.mjs', import.meta.url));
@@ -42,8 +42,11 @@ test('fields and places are found along a path', () => {
 
 test('the pages name what they are about', () => {
   const page = configurationPage();
-  for (const text of ['## `routes[].match`', '## `upstreams.<name>.outlierDetection`', '`100mb`', '`workers`']) {
+  for (const text of ['## `routes[].match`', '## `upstreams.<name>.outlierDetection`', '`100mb`', '(later.md)']) {
     assert.ok(page.includes(text), text);
   }
+  const later = laterPage(['plan']);
+  for (const text of ['`workers`', '`routes[]`', '`rediss://…`', '`headgate plan`'])
+    assert.ok(later.includes(text), text);
   assert.ok(answersPage().includes('| `rate-limited` | 429 | `RL` |'));
 });

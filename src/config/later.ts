@@ -37,6 +37,27 @@ const LATER: Readonly<Record<string, readonly string[]>> = {
   defaults: ['auth', 'middleware'],
 };
 
+/** Values that are known and answered so, by the field that would hold them; `<…>` and `…` stand for what one chooses. */
+const LATER_VALUES = {
+  'listeners[].protocols': ['http2'],
+  store: ['rediss://…'],
+  'limits.*.key': ['jwt.<claim>', 'consumer'],
+  'limits.*.cost': ['header.<name>'],
+  'upstreams.*.endpoints[]': ['https://…', 'h2c://…'],
+  'upstreams.*.balance': ['peak-ewma', 'hash'],
+  'upstreams.*.healthCheck.type': ['grpc'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** Values of a later version for a field. */
+export function laterValues(place: keyof typeof LATER_VALUES): readonly string[] {
+  return LATER_VALUES[place];
+}
+
+/** All of them, by field: for the reference page. */
+export function laterValuePlaces(): readonly (readonly [place: string, values: readonly string[]])[] {
+  return Object.entries(LATER_VALUES);
+}
+
 /** Fields of a later version that may stand in a place. */
 export function laterFields(place: string): readonly string[] {
   return LATER[place] ?? [];

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the page shows the syntax of references.
 import { FAILURES, type FailureKind } from '../errors.ts';
 import { forms, type JsonSchema, jsonSchema, resolve } from './json-schema.ts';
-import { laterPlaces } from './later.ts';
+import { laterPlaces, laterValuePlaces } from './later.ts';
 
 const GENERATED = '<!-- Written by scripts/generate.mjs. Change the source and run "npm run generate". -->';
 
@@ -9,12 +9,30 @@ const GENERATED = '<!-- Written by scripts/generate.mjs. Change the source and r
 export function configurationPage(): string {
   const lines = [GENERATED, '# Configuration', '', ...INTRODUCTION, '', '## Scalars', '', ...scalarTable()];
   section('Top level', jsonSchema(), lines);
-  lines.push('', '## Not in this version', '', 'These fields are known, and are answered so where they stand:', '');
-  for (const [place, fields] of laterPlaces()) {
-    lines.push(`- ${place === '' ? 'top level' : code(named(place))}: ${fields.map(code).join(', ')}`);
-  }
+  lines.push('', 'Fields and values that are known and not in this version have [a page of their own](later.md).');
   return `${lines.join('\n')}\n`;
 }
+
+/** `docs/reference/later.md`: what is known, and answered so, but not in this version. */
+export function laterPage(commands: readonly string[]): string {
+  const lines = [GENERATED, '# Known, not in this version', '', ...LATER_INTRODUCTION];
+  lines.push('', '## Fields of the configuration', '', '| place | fields |', '|---|---|');
+  for (const [place, fields] of laterPlaces()) {
+    lines.push(`| ${place === '' ? 'top level' : code(named(place))} | ${fields.map(code).join(', ')} |`);
+  }
+  lines.push('', '## Values of fields that are there', '', '| field | values |', '|---|---|');
+  for (const [place, values] of laterValuePlaces()) {
+    lines.push(`| ${code(named(place))} | ${values.map(code).join(', ')} |`);
+  }
+  lines.push('', '## Commands', '', commands.map((command) => code(`headgate ${command}`)).join(', '));
+  return `${lines.join('\n')}\n`;
+}
+
+const LATER_INTRODUCTION = [
+  'A configuration or a command line that uses one of these is answered "known, not in this version", so that it is not',
+  'taken for a mistake in writing. Two values are taken already and do less for now: `balance: adaptive` picks as',
+  '`least-request` does, and `consistency: leased` decides as `strict` does.',
+];
 
 const INTRODUCTION = [
   'The configuration is a file `headgate.yaml` (`.yml`, `.json`), or a module `headgate.config.ts` or `.js` with',

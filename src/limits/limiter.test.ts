@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Asked, FarStore, limiterOver, model, now, rate, setUp, subject, window } from '../../test/kit/limits.ts';
+import {
+  type Asked,
+  FarStore,
+  limiterOver,
+  model,
+  now,
+  rate,
+  rateLimitLines,
+  setUp,
+  subject,
+  window,
+} from '../../test/kit/limits.ts';
 import type { GroupDecision } from '../core/limit/decision.ts';
 import type { LimitSpec } from '../core/limit/spec.ts';
 import { FakeClock } from '../testing/fake-clock.ts';

@@ -1,9 +1,8 @@
 import type { PickerName } from '../core/balance/registry.ts';
-import type { OutlierEvent, OutlierSettings } from '../core/health/outlier.ts';
+import type { OutlierSettings } from '../core/health/outlier.ts';
 import type { EndpointAddress } from './endpoint-address.ts';
 
 export type BalanceName = PickerName;
-export type { OutlierEvent };
 export type OutlierModel = OutlierSettings;
 
 export interface EndpointModel {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { LATER_VERBS, VERBS } from '../../src/cli/verbs.ts';
+import { LATER_OPTIONS, LATER_VERBS, VERBS } from '../../src/cli/verbs.ts';
 import { type CliResult, REPOSITORY, runCli } from '../kit/cli.ts';
 
 const SOURCE = [process.execPath, '--import', import.meta.resolve('tsx'), join(REPOSITORY, 'src/cli/main.ts')];
@@ -59,12 +59,16 @@ test('what cannot be understood is one line on standard error and exit 2', async
     [['check', '--strikt'], "headgate check: Unknown option '--strikt'"],
     [['check', 'a.yaml'], 'headgate check: unexpected argument "a.yaml"'],
     [['proxy'], 'headgate proxy: --to is needed: where shall requests go?'],
-    [['explain', 'GET', '/', '--request', 'x'], 'headgate explain: --request is known, not in this version'],
   ] as const) {
     const result = await headgate(...args);
     assert.equal(result.code, 2, args.join(' '));
     assert.equal(lines(result.stderr)[0], message);
     assert.equal(result.stdout, '');
+  }
+  for (const option of LATER_OPTIONS) {
+    const [verb, flag] = option.split(' ') as [string, string];
+    const { code, stderr } = await headgate(verb, 'GET', '/', flag, 'x');
+    assert.deepEqual([code, lines(stderr)[0]], [2, `headgate ${verb}: ${flag} is known, not in this version`]);
   }
   const nothing = await headgate();
   assert.equal(nothing.code, 2);

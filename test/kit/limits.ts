@@ -66,7 +66,7 @@ export function subject(asked: Asked = {}): LimitSubject {
 }
 
 /** What was counted, as `limit/route outcome mode`. */
-export function countingMetrics(counted: string[]): Metrics {
+function countingMetrics(counted: string[]): Metrics {
   const limit = (name: string, route: string): LimitMetrics => ({
     decided: (outcome, mode) => counted.push(`${name}/${route} ${outcome} ${mode}`),
     decisionDuration() {},

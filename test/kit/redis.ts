@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './cli.ts';
 
 /** A real redis-server on a free port of loopback, without persistence, in a folder of its own. */
 export interface TestRedis {
@@ -50,18 +51,6 @@ export async function startRedis(options: { port?: number; args?: readonly strin
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** A port of loopback that nothing listens on now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve((address as { port: number }).port));
-    });
-  });
 }
 
 function readiness(child: ChildProcess): Promise<void> {

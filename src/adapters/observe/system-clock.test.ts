@@ -15,6 +15,29 @@ test('wall time is whole microseconds, with the system clock and never behind it
   }
 });
 
+test('wall time reads the system clock now and then, and follows a step of it either way', ({ mock }) => {
+  let [systemMs, monotonicMs] = [1_772_721_441_417, 12_345.678_9];
+  const system = mock.method(Date, 'now', () => systemMs);
+  mock.method(performance, 'now', () => monotonicMs);
+  const pass = (ms: number) => {
+    systemMs += ms;
+    monotonicMs += ms;
+  };
+  const clock = new SystemClock();
+  const startUs = clock.wallUs();
+  assert.equal(startUs, 1_772_721_441_417_000);
+  for (let count = 0; count < 1000; count++) {
+    pass(1);
+    assert.equal(clock.wallUs(), startUs + (count + 1) * 1000);
+  }
+  assert.ok(system.mock.callCount() <= 1 + 1000 / 50, String(system.mock.callCount()));
+  for (const stepMs of [3_600_000, -7_200_000]) {
+    systemMs += stepMs;
+    pass(50);
+    assert.equal(clock.wallUs(), systemMs * 1000);
+  }
+});
+
 test('a cancelled timer never fires, and a second cancel does nothing', async () => {
   const clock = new SystemClock();
   let fired = false;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { laterValues } from '../later.ts';
 import {
   choice,
   cidr,
@@ -20,7 +21,7 @@ const listener = z.strictObject({
     .default(defaultListen)
     .describe('Where to listen: `host:port`, `:port`, `[::1]:8080`, `unix:/path`. Changing it wants a restart.'),
   protocols: z
-    .array(choice(['http1'], ['http2']), { error: 'expected a list of protocols' })
+    .array(choice(['http1'], laterValues('listeners[].protocols')), { error: 'expected a list of protocols' })
     .min(1)
     .default(['http1'])
     .describe('Protocols that are spoken.'),

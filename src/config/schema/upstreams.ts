@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { laterValues } from '../later.ts';
 import { parseStatuses } from '../scalars.ts';
 import {
   authority,
@@ -23,7 +24,9 @@ const statuses = oneOf(statusExpected, [
 ]).meta({ id: 'statuses', description: 'Statuses: `200`, `200-399`, `200,204`.' });
 
 const healthCheck = z.strictObject({
-  type: choice(['http', 'tcp'], ['grpc']).default('http').describe('`http` asks for `path`, `tcp` only connects.'),
+  type: choice(['http', 'tcp'], laterValues('upstreams.*.healthCheck.type'))
+    .default('http')
+    .describe('`http` asks for `path`, `tcp` only connects.'),
   path: plainPath.default('/healthz').describe('What is asked for; a query may follow.'),
   interval: positiveDuration.default('5s').describe('From one check to the next.'),
   timeout: positiveDuration.default('2s').describe('Longest wait for the answer.'),
@@ -71,7 +74,7 @@ export const upstream = z.strictObject({
     .describe(
       'The `Host` that the endpoint sees: `keep` = the client’s, `upstream` = the endpoint’s own, or a fixed value. The original goes into `X-Forwarded-Host`.',
     ),
-  balance: choice(['adaptive', 'round-robin', 'random', 'least-request'], ['peak-ewma', 'hash'])
+  balance: choice(['adaptive', 'round-robin', 'random', 'least-request'], laterValues('upstreams.*.balance'))
     .default('adaptive')
     .describe('How an endpoint is chosen. `adaptive` is least-request in this version.'),
   healthCheck: oneOf('expected false or an object', [off, healthCheck])

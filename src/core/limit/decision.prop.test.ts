@@ -92,3 +92,59 @@ test('a group of n decides as n requests one after the other', () => {
     }),
   );
 });
+
+const steps = fc.array(
+  fc.record({
+    limit: fc.integer({ min: 0, max: 2 }),
+    cost: fc.integer({ min: 1, max: 9 }),
+    count: fc.integer({ min: 1, max: 5 }),
+    laterUs: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 90_000_000 })),
+  }),
+  { maxLength: 40 },
+);
+/** Values that one state is decided by in turn, as after reloads; rates far below and above one unit a microsecond. */
+const reloaded = fc.oneof(
+  fc.array(
+    fc.record({
+      kind: fc.constant('rate' as const),
+      count: fc.integer({ min: 1, max: 7_000_000 }),
+      periodUs: fc.constantFrom(1_000_000, 60_000_000),
+      burst: fc.integer({ min: 1, max: 1000 }),
+    }),
+    { minLength: 3, maxLength: 3 },
+  ),
+  fc.array(
+    fc.record({
+      kind: fc.constant('window' as const),
+      limit: fc.integer({ min: 1, max: 300 }),
+      windowUs: fc.constantFrom(1_000_000, 60_000_000),
+    }),
+    { minLength: 3, maxLength: 3 },
+  ),
+  fc.array(
+    fc.record({
+      kind: fc.constant('quota' as const),
+      limit: fc.integer({ min: 1, max: 300 }),
+      period: fc.constant('minute' as const),
+      timezone: fc.constant('UTC'),
+    }),
+    { minLength: 3, maxLength: 3 },
+  ),
+);
+
+test('what is said to remain is what the state then has, whatever limits it was charged by before', () => {
+  fc.assert(
+    fc.property(reloaded, steps, (specs, list) => {
+      const limits = specs.map(compileLimit);
+      const state = freshState(limits[0]!.kind);
+      const out = new GroupDecision();
+      let nowUs = NOW_US;
+      for (const { limit, cost, count, laterUs } of list) {
+        nowUs += laterUs;
+        decideGroup([limits[limit]!], [false], [state], [cost], count, nowUs, out);
+        assert.equal(out.remaining[0], Math.max(0, level(limits[limit]!, state, nowUs)));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});

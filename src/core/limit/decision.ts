@@ -43,8 +43,11 @@ export function decideGroup(
 ): void {
   let admitted = count;
   for (let at = 0; at < limits.length; at++) {
-    // `charged` holds what fits until it is known how many are admitted.
-    const fits = Math.max(0, Math.floor(level(limits[at]!, states[at]!, nowUs) / costs[at]!));
+    const left = level(limits[at]!, states[at]!, nowUs);
+    const cost = costs[at]!;
+    const fits = left < cost ? 0 : cost === 1 ? left : Math.floor(left / cost);
+    // Until it is known how many are admitted, the lists hold what is left before the group, and how many of it fit.
+    out.remaining[at] = left;
     out.charged[at] = fits;
     if (!shadows[at] && fits < admitted) admitted = fits;
   }
@@ -53,13 +56,15 @@ export function decideGroup(
   for (let at = 0; at < limits.length; at++) {
     const limit = limits[at]!;
     const state = states[at]!;
+    const cost = costs[at]!;
     const charged = Math.min(admitted, out.charged[at]!);
     out.charged[at] = charged;
-    if (charged > 0) charge(limit, state, charged * costs[at]!, nowUs);
-    const left = Math.max(0, level(limit, state, nowUs));
+    if (charged > 0) charge(limit, state, charged * cost, nowUs);
+    // What fits and is charged lowers the level by just so much, in every kind.
+    const left = Math.max(0, out.remaining[at]! - charged * cost);
     out.remaining[at] = left;
     out.moreUs[at] = left >= ceiling(limit) ? NEVER : waitUs(limit, state, left + 1, nowUs);
-    out.waitUs[at] = left >= costs[at]! ? 0 : waitUs(limit, state, costs[at]!, nowUs);
+    out.waitUs[at] = left >= cost ? 0 : waitUs(limit, state, cost, nowUs);
   }
 }
 
