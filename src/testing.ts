@@ -3,6 +3,6 @@
  * imports it.
  */
 export { seededRandom } from './core/random.ts';
+export { limitStoreContract } from './limits/limit-store-contract.ts';
 export { FakeClock } from './testing/fake-clock.ts';
 export { type PickerPromise, pickerContract } from './upstream/picker-contract.ts';
-export { limitStoreContract } from './limits/limit-store-contract.ts';

@@ -74,9 +74,9 @@ export class Limiter implements Judge {
   }
 
   /**
-   * Another secret is configured, or none any more: every key is hashed anew, on routes already compiled too, and what
-   * was spent stays behind under the old keys. Without one the fleet's holds; until it is known, and it never is where
-   * the store was not asked for it yet, the present one does. A store of this process alone has no other: a random one.
+   * Another secret is configured, or (undefined) none any more: every key is hashed anew, on routes already compiled too,
+   * and what was spent stays behind under the old keys. Without one the fleet's holds, the present one until that is
+   * known; where the store is this process's own, a random one.
    */
   setSecret(configured: string | undefined): void {
     if (configured === this.configuredSecret) return;

@@ -13,28 +13,9 @@ import type { Downstream } from '../../proxy/downstream.ts';
 import type { Exchange } from '../../proxy/exchange.ts';
 import { guarded } from '../../proxy/guarded.ts';
 import type { TunnelEnd } from '../../upstream/channel.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import { ResponseStream } from './response-stream.ts';
 import { SocketEnd } from './socket-end.ts';
-
-/** What a connection needs of the listener that accepted it. */
-export interface ConnectionHost {
-  readonly headersTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  readonly bodyTimeoutMs: number;
-  readonly maxHeaderBytes: number;
-  readonly maxHeaders: number;
-  /** Connections close behind the answer they carry. */
-  readonly draining: boolean;
-  /** No new connections are taken: those at rest close. */
-  readonly stopping: boolean;
-  nowMs(): number;
-  arm(timer: WheelTimer, delayMs: number): void;
-  disarm(timer: WheelTimer): void;
-  release(connection: ClientConnection, ...timers: WheelTimer[]): void;
-  /** Makes the exchange of a request, or of octets that never became one (`isRefused`). */
-  begin(connection: ClientConnection, head: Http1RequestHead): Exchange;
-  serve(exchange: Exchange): void;
-}
 
 /** Octets of requests read ahead while one is being answered; more stay in the kernel. */
 const READ_AHEAD_BYTES = 16 * 1024;

@@ -11,8 +11,9 @@ import type { ListenerMetrics } from '../../ports.ts';
 import type { ProxyContext } from '../../proxy/context.ts';
 import { Exchange } from '../../proxy/exchange.ts';
 import { serve } from '../../proxy/pipeline.ts';
-import { ClientConnection, type ConnectionHost } from './client-connection.ts';
+import { ClientConnection } from './client-connection.ts';
 import { clientOf, peerOf, requestIdOf, settlePeer } from './client-identity.ts';
+import type { ConnectionHost } from './connection-host.ts';
 
 /** The listener could not be opened; the message is one line for people. */
 export class ListenError extends Error {}
