@@ -196,7 +196,7 @@ test('a black hole answers no connection attempt', { skip: process.platform !== 
 
 test('the runner of processes waits for output, signals by pid and collects the end', async () => {
   const script =
-    'console.log("listening on 1234"); process.on("SIGTERM", () => { console.error("bye"); process.exit(3); }); setInterval(() => {}, 1e6);';
+    'process.on("SIGTERM", () => { console.error("bye"); process.exit(3); }); setInterval(() => {}, 1e6); console.log("listening on 1234");';
   const cli = new CliProcess(['-e', script], { command: [process.execPath] });
   const [, port] = await cli.output(/listening on (\d+)/);
   assert.equal(port, '1234');
