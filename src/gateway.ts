@@ -165,6 +165,7 @@ class NodeGateway implements Gateway {
       store,
       metrics: this.metrics,
       clock: this.clock,
+      log: this.log,
       prefix: this.model.store.kind === 'redis' ? this.model.store.prefix : 'headgate',
       secret: this.model.secret,
       createLocal: (nowUs, seed) => new MemoryStore({ nowUs, seed }),
@@ -274,6 +275,7 @@ class NodeGateway implements Gateway {
     this.upstreams.reconfigure(model.upstreams);
     for (const upstream of model.upstreams.keys()) this.reconfigurePools(this.upstreams.get(upstream));
     this.reconfigureListeners(model);
+    this.limiter.setSecret(model.secret);
     this.context.snapshot = this.buildSnapshot(model);
     this.context.accessLog = this.accessLogOf(model.log.access);
     if (model.log.level !== this.model.log.level) this.setLogLevel(model.log.level);
