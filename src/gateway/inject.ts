@@ -144,6 +144,7 @@ function headOf(request: InjectRequest, bodyLength: number): RequestHead {
     method,
     path: queryAt < 0 ? target : target.slice(0, queryAt),
     query: queryAt < 0 ? '' : target.slice(queryAt),
+    target,
     authority,
     host,
     version: 'HTTP/1.1' as const,

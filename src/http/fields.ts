@@ -1,3 +1,5 @@
+import { fieldCodeOf } from './field-code.ts';
+
 /**
  * Header or trailer fields of one message. Names are given and handed out in lower case; values are latin1 strings as
  * they came, without outer whitespace (RFC 9110 §5.5).
@@ -5,6 +7,8 @@
 export interface Fields {
   /** The value of a field; lines of the same name are joined with `, ` (RFC 9110 §5.3), those of `cookie` with `; `. */
   get(name: string): string | undefined;
+  /** Whether a field with this code (`field-code.ts`) is there. */
+  has(code: number): boolean;
   /** Calls `visit` for every field line in order. */
   each(visit: (name: string, value: string) => void): void;
 }
@@ -24,6 +28,10 @@ export class ListFields implements Fields {
       if (lineName === name) found = found === undefined ? value : joinLines(name, found, value);
     }
     return found;
+  }
+
+  has(code: number): boolean {
+    return this.lines.some(([name]) => fieldCodeOf(name) === code);
   }
 
   each(visit: (name: string, value: string) => void): void {

@@ -1,6 +1,6 @@
 import { FieldCode, maskOf } from './field-code.ts';
 import type { Fields } from './fields.ts';
-import { FieldBlock, type FlatFields, type ProtocolVersion, type RequestHead } from './head.ts';
+import { FieldBlock, type FlatFields, type RequestHead, type ResponseHead } from './head.ts';
 import { type Peer, UNIX_PEER } from './peer.ts';
 
 /** Fields about the way a request came: the gateway writes its own, from what came only where the peer is trusted. */
@@ -76,10 +76,13 @@ function forwardedElement(address: string, authority: string): string {
   return `for=${node}${host};proto=http`;
 }
 
-const VIA_11 = '1.1 headgate';
+const VIA_11 = new FieldBlock(['Via', '1.1 headgate']);
 
-/** Via of a response on its way to the client; `version` is that in which it was received. */
-export function responseVia(received: string | undefined, version: ProtocolVersion): string {
-  const own = version === 'HTTP/1.1' ? VIA_11 : `${version.slice(5)} headgate`;
-  return received === undefined ? own : `${received}, ${own}`;
+/** Via of a response on its way to the client, after what came and with the version it came in. */
+export function responseVia(response: ResponseHead): FieldBlock {
+  const { version } = response;
+  if (version === 'HTTP/1.1' && !response.has(FieldCode.via)) return VIA_11;
+  const received = response.get('via');
+  const own = `${version.slice(5)} headgate`;
+  return new FieldBlock(['Via', received === undefined ? own : `${received}, ${own}`]);
 }

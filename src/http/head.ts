@@ -9,6 +9,8 @@ export interface RequestHead extends Fields {
   readonly path: string;
   /** `''`, or the query with its leading `?`, as received. */
   readonly query: string;
+  /** `path` and `query`, as one. */
+  readonly target: string;
   /** Host and port as the client named them: what `host: keep` forwards. Empty only for HTTP/1.0 without Host. */
   readonly authority: string;
   /** Lower-case host without the port: what routes match. */
@@ -42,6 +44,7 @@ export type FlatFields = string[];
 export class FieldBlock {
   readonly lines: FlatFields;
   private text: string | undefined = undefined;
+  private longer: Map<string, FieldBlock> | undefined = undefined;
 
   constructor(lines: FlatFields) {
     this.lines = lines;
@@ -52,7 +55,34 @@ export class FieldBlock {
     this.text ??= renderLines('', this.lines);
     return this.text;
   }
+
+  /** This block and one line more; the same for the same value, so that it too is rendered once. */
+  with(name: string, value: string): FieldBlock {
+    const key = `${name}: ${value}`;
+    let longer = this.longer?.get(key);
+    if (longer !== undefined) return longer;
+    longer = new FieldBlock([...this.lines, name, value]);
+    if (this.longer === undefined || this.longer.size >= MOST_KEPT) this.longer = new Map();
+    this.longer.set(key, longer);
+    return longer;
+  }
+
+  /** This block less the lines of these lower-case names. */
+  without(names: ReadonlySet<string>): FieldBlock {
+    const lines: FlatFields = [];
+    for (let at = 0; at < this.lines.length; at += 2) {
+      const name = this.lines[at] as string;
+      if (!names.has(name.toLowerCase())) lines.push(name, this.lines[at + 1] as string);
+    }
+    return lines.length === this.lines.length ? this : new FieldBlock(lines);
+  }
 }
+
+/** Longer blocks kept of one: values may be many where periods change. */
+const MOST_KEPT = 256;
+
+/** A block to begin with. */
+export const EMPTY_BLOCK = new FieldBlock([]);
 
 /** Appends `name: value` lines to `out`. */
 export function renderLines(out: string, lines: FlatFields): string {
@@ -70,7 +100,7 @@ export interface OutgoingFields {
   dropCodes: number;
   /** Lower-case names. */
   drop: ReadonlySet<string> | undefined;
-  readonly shared: FieldBlock | undefined;
+  shared: FieldBlock | undefined;
   readonly extra: FlatFields;
 }
 

@@ -1,7 +1,7 @@
 import { policyItem, type RateLimitFields, wholeSeconds } from '../core/limit/fields.ts';
 import { ceiling } from '../core/limit/kind.ts';
 import type { LimitSpec } from '../core/limit/spec.ts';
-import type { FlatFields } from '../http/head.ts';
+import { EMPTY_BLOCK, type FlatFields, type OutgoingFields } from '../http/head.ts';
 import type { RouteLimits } from './bound-limit.ts';
 import { keyInWords } from './limit-key.ts';
 import type { LimitVerdict, VerdictEntry } from './limit-verdict.ts';
@@ -72,11 +72,12 @@ export function rateLimitFields(verdict: LimitVerdict, route: RouteLimits): Rate
 }
 
 /** Adds the same to the fields of an answer. As for all of these, the verdict has entries. */
-export function addStandardFields(out: FlatFields, verdict: LimitVerdict, route: RouteLimits): void {
+export function addStandardFields(head: OutgoingFields, verdict: LimitVerdict, route: RouteLimits): void {
   const policy = policyOf(route, verdict.entries[0]!.atUs);
-  if (policy !== undefined) out.push('RateLimit-Policy', policy);
+  // The same for every answer of the route: it joins what is rendered once.
+  if (policy !== undefined) head.shared = (head.shared ?? EMPTY_BLOCK).with('RateLimit-Policy', policy);
   const limit = limitOf(verdict);
-  if (limit !== undefined) out.push('RateLimit', limit);
+  if (limit !== undefined) head.extra.push('RateLimit', limit);
 }
 
 /** Adds `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds from now) of the limit nearest to its end. */

@@ -163,8 +163,8 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   /** Sends the head of an endpoint's response; its body follows through `forwardData` and `forwardEnd`. */
   respond(response: ResponseHead, bodyLength: number | undefined): void {
     const head = this.replyHead(response.status, response.reasonPhrase, response, bodyLength);
-    head.extra.push('Via', responseVia(response.get('via'), response.version));
-    if (response.get('date') === undefined) head.extra.push('Date', this.context.dateText());
+    head.shared = responseVia(response);
+    if (!response.has(FieldCode.date)) head.extra.push('Date', this.context.dateText());
     if (response.connectionNamed !== undefined) {
       head.drop = new Set([...response.connectionNamed, ...(head.drop ?? [])]);
     }

@@ -2,7 +2,7 @@
 import { rewritePath } from '../core/route/rewrite.ts';
 import { FieldCode, maskOf } from '../http/field-code.ts';
 import { forwardingDrop, forwardingFields } from '../http/forwarding.ts';
-import { FieldBlock, type FlatFields, type OutgoingRequest } from '../http/head.ts';
+import type { FlatFields, OutgoingRequest } from '../http/head.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Exchange } from './exchange.ts';
@@ -15,6 +15,7 @@ export function outgoingRequest(exchange: Exchange, upstream: Upstream, endpoint
   const edited = route.requestDrop;
   const extra: FlatFields = edited?.has('x-request-id') === true ? [] : ['X-Request-Id', exchange.id];
   for (const text of route.requestExtra) extra.push(text);
+  const forwarding = forwardingFields(head, downstream.peer);
   let dropCodes = forwardingDrop(downstream.peer);
   if (head.method === 'OPTIONS') {
     const left = nextMaxForwards(head.get('max-forwards'));
@@ -30,24 +31,14 @@ export function outgoingRequest(exchange: Exchange, upstream: Upstream, endpoint
     fields: head,
     dropCodes,
     drop: dropOf(exchange),
-    shared: withoutEdited(forwardingFields(head, downstream.peer), edited),
+    // The route's word about a field is the last: what it sets or removes, the gateway does not write.
+    shared: edited === undefined ? forwarding : forwarding.without(edited),
     extra,
     hasBody: head.hasBody,
     bodyLength: head.bodyLength,
     upgrade: head.upgrade,
     expectsContinue: head.expectsContinue,
   };
-}
-
-/** The route's word about a field is the last: what it sets or removes, the gateway does not write. */
-function withoutEdited(block: FieldBlock, edited: ReadonlySet<string> | undefined): FieldBlock {
-  if (edited === undefined) return block;
-  const lines: FlatFields = [];
-  for (let at = 0; at < block.lines.length; at += 2) {
-    const name = block.lines[at] as string;
-    if (!edited.has(name.toLowerCase())) lines.push(name, block.lines[at + 1] as string);
-  }
-  return lines.length === block.lines.length ? block : new FieldBlock(lines);
 }
 
 function targetOf(exchange: Exchange): string {
@@ -57,6 +48,8 @@ function targetOf(exchange: Exchange): string {
   if (model.stripPrefix !== undefined || model.rewrite !== undefined) {
     path = rewritePath(path, exchange.hit?.starAt ?? -1, model);
   }
+  // What came unchanged is the very same string: the codec sees that at a glance.
+  if (path === exchange.head.path) return exchange.head.target;
   return query === '' ? path : path + query;
 }
 

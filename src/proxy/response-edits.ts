@@ -3,7 +3,10 @@ import type { Route } from './snapshot.ts';
 
 /** The route's word about the fields of a response is the last: over an endpoint's, over the gateway's own. */
 export function applyResponseEdits({ responseDrop, responseExtra }: Route, head: ReplyHead): void {
-  if (responseDrop !== undefined) removeLines(head.extra, responseDrop);
+  if (responseDrop !== undefined) {
+    removeLines(head.extra, responseDrop);
+    head.shared = head.shared?.without(responseDrop);
+  }
   for (const text of responseExtra) head.extra.push(text);
 }
 

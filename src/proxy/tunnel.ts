@@ -14,7 +14,7 @@ import { applyResponseEdits } from './response-edits.ts';
 export function openTunnel(exchange: Exchange, attempt: Attempt, head: ResponseHead, upstreamEnd: TunnelEnd): void {
   const reply = exchange.replyHead(101, head.reasonPhrase, head, undefined);
   if (head.connectionNamed !== undefined) reply.drop = new Set([...head.connectionNamed, ...(reply.drop ?? [])]);
-  reply.extra.push('Via', responseVia(head.get('via'), head.version));
+  reply.shared = responseVia(head);
   applyResponseEdits(exchange.route, reply);
   reply.extra.push('Connection', 'Upgrade', 'Upgrade', exchange.head.upgrade as string);
   exchange.status = 101;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { MemoryStore } from '../../src/adapters/memory/memory-store.ts';
 import type { LimitSpec } from '../../src/core/limit/spec.ts';
 import { ListFields } from '../../src/http/fields.ts';
-import type { FlatFields } from '../../src/http/head.ts';
+import type { OutgoingFields, ReplyHead } from '../../src/http/head.ts';
 import type { RouteLimits } from '../../src/limits/bound-limit.ts';
 import type { HeaderMode } from '../../src/limits/limit-answer.ts';
 import type { LimitModel } from '../../src/limits/limit-model.ts';
@@ -143,8 +143,15 @@ export function now(limiter: Limiter, route: RouteLimits, asked?: Asked): LimitV
 /** The rate-limit fields of an answer to a request with this verdict, as name and value. */
 export function rateLimitLines(verdict: LimitVerdict, route: RouteLimits, mode: HeaderMode): [string, string][] {
   const { response } = limitsMiddleware(undefined as never, route, mode);
-  const extra: FlatFields = [];
-  const head = { fields: new ListFields(), dropCodes: 0, drop: undefined, shared: undefined, extra };
-  response!({ verdict } as Exchange, { status: 200, reasonPhrase: 'OK', bodyLength: 0, ...head });
-  return extra.flatMap((name, at) => (at % 2 === 0 ? [[name, extra[at + 1]!]] : []));
+  const head: OutgoingFields = {
+    fields: new ListFields(),
+    dropCodes: 0,
+    drop: undefined,
+    shared: undefined,
+    extra: [],
+  };
+  const reply: ReplyHead = { status: 200, reasonPhrase: 'OK', bodyLength: 0, ...head };
+  response!({ verdict } as Exchange, reply);
+  const lines = [...(reply.shared?.lines ?? []), ...reply.extra];
+  return lines.flatMap((name, at) => (at % 2 === 0 ? [[name, lines[at + 1]!]] : []));
 }

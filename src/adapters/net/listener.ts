@@ -24,6 +24,7 @@ function refusedHead({ method, path }: Pick<RequestHead, 'method' | 'path'>): Re
     method,
     path,
     query: '',
+    target: path,
     authority: '',
     host: '',
     version: 'HTTP/1.1' as const,

@@ -5,7 +5,8 @@ import { FieldCode } from '../../http/field-code.ts';
 import type { Fields } from '../../http/fields.ts';
 import type { OutgoingRequest } from '../../http/head.ts';
 import { latin1 } from '../../http/http1/octets.ts';
-import { type Http1ResponseHead, type ResponseEvents, ResponseParser } from '../../http/http1/response-parser.ts';
+import type { Http1ResponseHead } from '../../http/http1/response-head.ts';
+import { type ResponseEvents, ResponseParser } from '../../http/http1/response-parser.ts';
 import { lastChunkText, requestHeadText } from '../../http/http1/writer.ts';
 import type { ChannelOwner, ChannelReceiver, UpstreamChannel } from '../../upstream/channel.ts';
 import type { EndpointAddress } from '../../upstream/endpoint-address.ts';
@@ -15,6 +16,17 @@ import { flushAtTurnEnd, type TurnWriter } from './turn-writes.ts';
 const LIMITS = { maxHeaderBytes: 64 * 1024, maxHeaders: 256 };
 /** Read into by every connection in turn: what outlives a callback is copied. */
 const SHARED = Buffer.allocUnsafeSlow(64 * 1024);
+/** Views of the shared buffer by length: small answers come in few lengths, and a view is not made for each. */
+const VIEWS: (Buffer | undefined)[] = new Array(4096).fill(undefined);
+
+function viewOf(bytes: number): Buffer {
+  const known = VIEWS[bytes];
+  if (known !== undefined) return known;
+  const view = bytes === SHARED.length ? SHARED : SHARED.subarray(0, bytes);
+  if (bytes < VIEWS.length) VIEWS[bytes] = view;
+  return view;
+}
+
 /** Of a response nobody wants, this much is read to keep the connection. */
 const DISCARD_BYTES = 64 * 1024;
 /** And no longer than this without an octet. */
@@ -69,7 +81,7 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
   }
 
   private onRead(bytes: number): boolean {
-    const chunk = bytes === SHARED.length ? SHARED : SHARED.subarray(0, bytes);
+    const chunk = viewOf(bytes);
     if (this.tunnel !== undefined) {
       this.tunnel.received(chunk, true);
       return true;

@@ -45,6 +45,9 @@ export class Http1RequestHead extends RawFields implements RequestHead {
   method = '';
   path = '';
   query = '';
+  target = '';
+  /** Origin-form and HTTP/1.1: request line and Host may be passed on as they came. */
+  isPlain = false;
   authority = '';
   host = '';
   version: ProtocolVersion = 'HTTP/1.1';
@@ -91,6 +94,7 @@ export class Http1RequestHead extends RawFields implements RequestHead {
   private readAnew(raw: string): HeadError | undefined {
     this.method = '';
     this.path = '';
+    this.isPlain = false;
     const methodEnd = raw.indexOf(' ');
     const targetEnd = raw.indexOf(' ', methodEnd + 1);
     if (methodEnd < 1 || targetEnd < 0) return BAD_REQUEST_LINE;
@@ -136,7 +140,10 @@ export class Http1RequestHead extends RawFields implements RequestHead {
     if (raw.charCodeAt(start) === 47) {
       this.path = raw.slice(start, queryAt < 0 ? end : queryAt);
       this.query = queryAt < 0 ? '' : raw.slice(queryAt, end);
-      return this.readHost(undefined);
+      this.target = queryAt < 0 ? this.path : raw.slice(start, end);
+      const error = this.readHost(undefined);
+      this.isPlain = error === undefined && this.version === 'HTTP/1.1' && raw.charCodeAt(end + 8) === 49;
+      return error;
     }
     return this.readOtherForm(raw.slice(start, end));
   }
@@ -146,12 +153,14 @@ export class Http1RequestHead extends RawFields implements RequestHead {
     this.query = '';
     if (target === '*') {
       this.path = '*';
+      this.target = '*';
       return this.method === 'OPTIONS' ? this.readHost(undefined) : BAD_TARGET;
     }
     const match = /^http:\/\/([^/?]*)([^?]*)(\?.*)?$/i.exec(target);
     if (match === null) return BAD_TARGET;
     this.path = match[2] || (this.method === 'OPTIONS' && match[3] === undefined ? '*' : '/');
     this.query = match[3] ?? '';
+    this.target = this.path + this.query;
     return this.readHost(match[1] as string);
   }
 

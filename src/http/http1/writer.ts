@@ -4,36 +4,43 @@ import { FieldCode, fieldCodeOf, HOP_BY_HOP, maskOf } from '../field-code.ts';
 import type { Fields } from '../fields.ts';
 import { type OutgoingFields, type OutgoingRequest, renderLines } from '../head.ts';
 import { RawFields } from './raw-fields.ts';
+import { Http1RequestHead } from './request-head.ts';
+import { Http1ResponseHead } from './response-head.ts';
 
-/** What the writer sets itself on a request. */
-const DROP_FROM_REQUEST = HOP_BY_HOP | maskOf(FieldCode.contentLength, FieldCode.host, FieldCode.expect);
-const DROP_FROM_RESPONSE = HOP_BY_HOP | maskOf(FieldCode.contentLength);
-const DROP_HEADS_LENGTH = HOP_BY_HOP;
+/** What the writer sets itself. */
+const SET_ON_REQUEST = HOP_BY_HOP | maskOf(FieldCode.expect);
+const REQUEST_LINE_AND_LENGTH = maskOf(FieldCode.host, FieldCode.contentLength);
+const LENGTH = maskOf(FieldCode.contentLength);
 
 /** Appends the lines of `head.fields` less what is dropped, then `head.shared` and `head.extra`. */
 function appendFields(out: string, head: OutgoingFields, codecMask: number): string {
-  const fields = head.fields;
+  const { fields } = head;
   const dropMask = codecMask | head.dropCodes;
-  if (fields instanceof RawFields) {
-    if ((fields.seen & dropMask) === 0 && head.drop === undefined) {
-      out += fields.raw.slice(fields.lineStartAt(0), fields.end);
-    } else out = appendSlices(out, fields, dropMask, head.drop);
-  } else out = appendLines(out, fields, dropMask, head.drop);
-  if (head.shared !== undefined) out += head.shared.http1;
-  return renderLines(out, head.extra);
+  if (fields instanceof RawFields) out += rawLines(fields, fields.lineStartAt(0), dropMask, head.drop);
+  else out = appendLines(out, fields, dropMask, head.drop);
+  return appendOwn(out, head);
 }
 
-function appendSlices(out: string, fields: RawFields, dropMask: number, drop: ReadonlySet<string> | undefined): string {
-  let from = -1;
+function appendOwn(out: string, { shared, extra }: OutgoingFields): string {
+  if (shared !== undefined) out += shared.http1;
+  return renderLines(out, extra);
+}
+
+/** The raw text from `from` (the first line, or the start line before it) on, less the lines that are dropped. */
+function rawLines(fields: RawFields, from: number, dropMask: number, drop: ReadonlySet<string> | undefined): string {
+  if ((fields.seen & dropMask) === 0 && drop === undefined) return fields.raw.slice(from, fields.end);
+  let out = '';
+  let start = from;
   for (let index = 0; index < fields.count; index++) {
     const dropped = ((dropMask >> fields.codeAt(index)) & 1) === 1 || drop?.has(fields.nameAt(index)) === true;
-    if (!dropped && from < 0) from = fields.lineStartAt(index);
-    else if (dropped && from >= 0) {
-      out += fields.raw.slice(from, fields.lineStartAt(index));
-      from = -1;
+    if (!dropped && start < 0) start = fields.lineStartAt(index);
+    else if (dropped && start >= 0) {
+      const end = fields.lineStartAt(index);
+      if (end > start) out += fields.raw.slice(start, end);
+      start = -1;
     }
   }
-  return from < 0 ? out : out + fields.raw.slice(from, fields.end);
+  return start < 0 ? out : out + fields.raw.slice(start, fields.end);
 }
 
 function appendLines(out: string, fields: Fields, dropMask: number, drop: ReadonlySet<string> | undefined): string {
@@ -45,13 +52,33 @@ function appendLines(out: string, fields: Fields, dropMask: number, drop: Readon
 
 /** The head of a request to an endpoint. A body of unknown length is sent chunked. */
 export function requestHeadText(request: OutgoingRequest): string {
-  let out = `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.host}\r\n`;
-  out = appendFields(out, request, DROP_FROM_REQUEST);
-  if (request.bodyLength !== undefined) out += `Content-Length: ${request.bodyLength}\r\n`;
-  else if (request.hasBody) out += 'Transfer-Encoding: chunked\r\n';
+  let out = passesAsItCame(request) ? asItCame(request, request.fields) : madeAnew(request);
+  if (request.hasBody && request.bodyLength === undefined) out += 'Transfer-Encoding: chunked\r\n';
   if (request.expectsContinue) out += 'Expect: 100-continue\r\n';
   if (request.upgrade !== undefined) out += `Connection: Upgrade\r\nUpgrade: ${request.upgrade}\r\n`;
   return `${out}\r\n`;
+}
+
+/** Whether request line, Host and Content-Length are those that came: then they need not be put together again. */
+function passesAsItCame(request: OutgoingRequest): request is OutgoingRequest & { readonly fields: Http1RequestHead } {
+  const { fields } = request;
+  return (
+    fields instanceof Http1RequestHead &&
+    fields.isPlain &&
+    request.target === fields.target &&
+    request.host === fields.authority &&
+    request.method === fields.method
+  );
+}
+
+function asItCame(request: OutgoingRequest, head: Http1RequestHead): string {
+  return appendOwn(rawLines(head, 0, SET_ON_REQUEST | request.dropCodes, request.drop), request);
+}
+
+function madeAnew(request: OutgoingRequest): string {
+  const line = `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.host}\r\n`;
+  const out = appendFields(line, request, SET_ON_REQUEST | REQUEST_LINE_AND_LENGTH);
+  return request.bodyLength === undefined ? out : `${out}Content-Length: ${request.bodyLength}\r\n`;
 }
 
 /** How the end of a response body is told to the client. */
@@ -72,12 +99,26 @@ export function responseHeadText(
   framing: ResponseFraming,
   connection: string,
 ): string {
-  const keepsLength = framing.kind === 'none' && status !== 204 && status >= 200;
-  const mask = keepsLength ? DROP_HEADS_LENGTH : DROP_FROM_RESPONSE;
-  let out = appendFields(`HTTP/1.1 ${status} ${reasonPhrase}\r\n`, head, mask);
-  if (framing.kind === 'length') out += `Content-Length: ${framing.length}\r\n`;
-  else if (framing.kind === 'chunked') out += CHUNKED_LINE;
+  const keepsLength = isLengthKept(status, head.fields, framing);
+  const mask = keepsLength ? HOP_BY_HOP : HOP_BY_HOP | LENGTH;
+  let out = isLineKept(status, reasonPhrase, head.fields)
+    ? appendOwn(rawLines(head.fields, 0, mask | head.dropCodes, head.drop), head)
+    : appendFields(`HTTP/1.1 ${status} ${reasonPhrase}\r\n`, head, mask);
+  if (framing.kind === 'chunked') out += CHUNKED_LINE;
+  else if (framing.kind === 'length' && !keepsLength) out += `Content-Length: ${framing.length}\r\n`;
   return `${out}${connection}\r\n`;
+}
+
+/** An endpoint's own Content-Length passes where it is the body's, and where there is none (HEAD, 304). */
+function isLengthKept(status: number, fields: Fields, framing: ResponseFraming): boolean {
+  if (framing.kind === 'none') return status !== 204 && status >= 200;
+  if (framing.kind !== 'length' || !(fields instanceof Http1ResponseHead)) return false;
+  return fields.framing === framing.length && fields.has(FieldCode.contentLength);
+}
+
+function isLineKept(status: number, reasonPhrase: string, fields: Fields): fields is Http1ResponseHead {
+  if (!(fields instanceof Http1ResponseHead) || fields.http10) return false;
+  return fields.status === status && fields.reasonPhrase === reasonPhrase;
 }
 
 /** A trailer section behind the last chunk. */

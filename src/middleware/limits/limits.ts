@@ -62,10 +62,15 @@ function addFields(reply: ReplyHead, verdict: LimitVerdict, limits: RouteLimits,
 
 function addStandard(reply: ReplyHead, verdict: LimitVerdict, limits: RouteLimits): void {
   const { extra } = reply;
+  const { fields } = reply;
+  if (!fields.has(FieldCode.rateLimitPolicy) && !fields.has(FieldCode.rateLimit)) {
+    addStandardFields(reply, verdict, limits);
+    return;
+  }
   const policy = theirs(reply, 'ratelimit-policy');
   const limit = theirs(reply, 'ratelimit');
   if (policy === undefined && limit === undefined) {
-    addStandardFields(extra, verdict, limits);
+    addStandardFields(reply, verdict, limits);
     return;
   }
   const upstream = { policy, limit };
