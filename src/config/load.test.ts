@@ -310,3 +310,18 @@ routes:
     assert.deepEqual(warningsOf(text), []);
   });
 });
+
+test('a file that is one replaced scalar is refused like any other scalar', () => {
+  for (const text of ['${V}', '"${V}"', '- ${V}']) {
+    for (const V of ['0', '007', 'true']) {
+      const result = loadConfigText(text, 'headgate.yaml', { V });
+      assert.equal(result.ok, false);
+    }
+  }
+});
+
+test('digits with leading zeros from the environment are a number where one is wanted', () => {
+  const text = 'listeners:\n  - address: 127.0.0.1:8080\n    maxHeaders: ${MAX}\n';
+  const result = loadConfigText(text, 'headgate.yaml', { MAX: '007' });
+  assert.equal(result.ok && result.config.listeners[0]?.maxHeaders, 7);
+});

@@ -162,9 +162,10 @@ function retype(raw: unknown, replaced: readonly ConfigPath[], findings: readonl
   for (const path of replaced) {
     const text = valueAt(raw, path);
     const isTyped = typeof text === 'string' && /^(true|false|-?\d{1,15}(\.\d+)?)$/.test(text);
-    if (!isTyped || !wrong.has(pathKey(path))) continue;
+    // A file that is one text and nothing else has no parent to hold the change.
+    if (!isTyped || path.length === 0 || !wrong.has(pathKey(path))) continue;
     const parent = valueAt(raw, path.slice(0, -1)) as Record<string | number, unknown>;
-    parent[path.at(-1)!] = JSON.parse(text);
+    parent[path.at(-1)!] = text === 'true' || text === 'false' ? text === 'true' : Number(text);
     changed = true;
   }
   return changed;

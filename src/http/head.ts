@@ -44,7 +44,6 @@ export type FlatFields = string[];
 export class FieldBlock {
   readonly lines: FlatFields;
   private text: string | undefined = undefined;
-  private longer: Map<string, FieldBlock> | undefined = undefined;
 
   constructor(lines: FlatFields) {
     this.lines = lines;
@@ -54,17 +53,6 @@ export class FieldBlock {
   get http1(): string {
     this.text ??= renderLines('', this.lines);
     return this.text;
-  }
-
-  /** This block and one line more; the same for the same value, so that it too is rendered once. */
-  with(name: string, value: string): FieldBlock {
-    const key = `${name}: ${value}`;
-    let longer = this.longer?.get(key);
-    if (longer !== undefined) return longer;
-    longer = new FieldBlock([...this.lines, name, value]);
-    if (this.longer === undefined || this.longer.size >= MOST_KEPT) this.longer = new Map();
-    this.longer.set(key, longer);
-    return longer;
   }
 
   /** This block less the lines of these lower-case names. */
@@ -77,9 +65,6 @@ export class FieldBlock {
     return lines.length === this.lines.length ? this : new FieldBlock(lines);
   }
 }
-
-/** Longer blocks kept of one: values may be many where periods change. */
-const MOST_KEPT = 256;
 
 /** A block to begin with. */
 export const EMPTY_BLOCK = new FieldBlock([]);

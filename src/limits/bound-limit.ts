@@ -1,5 +1,6 @@
 import { quotaOf, RemainingItems } from '../core/limit/fields.ts';
 import { type CompiledLimit, compileLimit } from '../core/limit/kind.ts';
+import { FieldBlock } from '../http/head.ts';
 import type { LimitMetrics, LimitMode, LimitOutcomeLabel } from '../ports.ts';
 import { DecisionTiming } from './decision-timing.ts';
 import { LimitException } from './limit-exception.ts';
@@ -106,6 +107,19 @@ export class RouteLimits {
   policy: string | undefined;
   policyFromUs = 0;
   policyUntilUs = 0;
+
+  private base: FieldBlock | undefined = undefined;
+  private basePolicy = '';
+  private withBase: FieldBlock | undefined = undefined;
+
+  /** `block` with the policy's line. Nearly every answer of a route asks for the same. */
+  withPolicy(block: FieldBlock, policy: string): FieldBlock {
+    if (this.withBase !== undefined && this.base === block && this.basePolicy === policy) return this.withBase;
+    this.base = block;
+    this.basePolicy = policy;
+    this.withBase = new FieldBlock([...block.lines, 'RateLimit-Policy', policy]);
+    return this.withBase;
+  }
 
   /** Throws a RangeError for too many limits. A limit named twice counts once. */
   constructor(limits: readonly BoundLimit[]) {

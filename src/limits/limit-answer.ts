@@ -75,7 +75,7 @@ export function rateLimitFields(verdict: LimitVerdict, route: RouteLimits): Rate
 export function addStandardFields(head: OutgoingFields, verdict: LimitVerdict, route: RouteLimits): void {
   const policy = policyOf(route, verdict.entries[0]!.atUs);
   // The same for every answer of the route: it joins what is rendered once.
-  if (policy !== undefined) head.shared = (head.shared ?? EMPTY_BLOCK).with('RateLimit-Policy', policy);
+  if (policy !== undefined) head.shared = route.withPolicy(head.shared ?? EMPTY_BLOCK, policy);
   const limit = limitOf(verdict);
   if (limit !== undefined) head.extra.push('RateLimit', limit);
 }

@@ -24,6 +24,8 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
   reused = false;
   private readonly pool: EndpointPool;
   private channel: UpstreamChannel | undefined = undefined;
+  /** The time of the read that brought the response head, while it lasts: a small response ends in it too. */
+  private readMs: number | undefined = undefined;
   private settled = false;
   /** Whether this attempt stands in the endpoint's metrics. */
   private counted = false;
@@ -94,7 +96,7 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
     if (this.over) return;
     this.over = true;
     const { exchange } = this;
-    exchange.upstreamEndMs = exchange.context.clock.nowMs();
+    exchange.upstreamEndMs = this.readMs ?? exchange.context.clock.nowMs();
     exchange.attempt = undefined;
     exchange.body?.drop();
     this.settle('neutral');
@@ -106,6 +108,7 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
   }
 
   onReadEnd(): void {
+    this.readMs = undefined;
     if (!this.over) this.exchange.onUpstreamRead();
   }
 
@@ -164,7 +167,8 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
 
   /** Reports the response head to the endpoint's health, before the body has come. */
   reportHead(status: number): void {
-    const latencyMs = this.exchange.context.clock.nowMs() - this.startedMs;
+    this.readMs = this.exchange.context.clock.nowMs();
+    const latencyMs = this.readMs - this.startedMs;
     const outcome = status === 502 || status === 503 || status === 504 ? status : 'success';
     this.upstream.report(this.endpoint, outcome, latencyMs);
     this.count(status, latencyMs);

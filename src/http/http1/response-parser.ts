@@ -15,6 +15,10 @@ export interface ResponseEvents extends BodyEvents {
   onError(detail: string): void;
 }
 
+const END_OF_HEAD = '\r\n\r\n';
+/** Octets looked at first for the end of the first head. */
+const FIRST_LOOK = 512;
+
 /** Incremental parser of HTTP/1 responses: octets in, events out (RFC 9112). */
 export class ResponseParser {
   readonly head = new Http1ResponseHead();
@@ -72,10 +76,16 @@ export class ResponseParser {
 
   private readHead(chunk: Buffer, at: number): number {
     if (this.partial.length > 0) return this.continueHead(chunk, at);
-    const text = latin1(chunk, at, Math.min(chunk.length, at + this.limits.maxHeaderBytes));
-    const end = text.indexOf('\r\n\r\n') + 4;
-    if (end < 4) return this.continueHead(chunk, at);
-    return this.complete(latin1(chunk, at, at + end), at + end, chunk);
+    // Heads of one endpoint are mostly of one length: so one slice is the head, and no body is sliced with it.
+    let text = latin1(chunk, at, Math.min(chunk.length, at + (this.head.raw.length || FIRST_LOOK)));
+    let end = text.indexOf(END_OF_HEAD) + 4;
+    if (end < 4) {
+      text = latin1(chunk, at, Math.min(chunk.length, at + this.limits.maxHeaderBytes));
+      end = text.indexOf(END_OF_HEAD) + 4;
+      if (end < 4) return this.continueHead(chunk, at);
+    }
+    // A slice of a string keeps its parent and reads slower: a head that is not all of it is cut out of the octets again.
+    return this.complete(end === text.length ? text : latin1(chunk, at, at + end), at + end, chunk);
   }
 
   private continueHead(chunk: Buffer, at: number): number {
