@@ -185,7 +185,7 @@ class NodeGateway implements Gateway {
       accessLog: this.accessLogOf(this.model.log.access),
       draining: false,
       wallUsAt,
-      newRequestId: requestIds(wallMs),
+      newRequestId: requestIds(() => this.wheel.wheel.nowMs, wallMs),
       dateText: dateTexts(wallMs),
       poolOf: (upstream, endpoint) => this.poolOf(upstream, endpoint),
       untrustedForwarded: (peer, place) => this.untrusted.saw(peer, place),

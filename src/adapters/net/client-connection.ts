@@ -113,10 +113,11 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   }
 
   private onSocketDrain(): void {
+    const wasFull = this.response.drained();
     if (this.tunnel !== undefined) this.tunnel.drained();
     else if (this.closing) return;
     else if (this.exchange === undefined) this.goOn();
-    else if (this.response.drained()) this.exchange.onWritable();
+    else if (wasFull) this.exchange.onWritable();
   }
 
   /** Everything was handed to the kernel, FIN included: from here the client has a moment to close its side. */

@@ -28,6 +28,8 @@ export class ResponseStream implements TurnWriter {
   private framing: ResponseFraming = NO_BODY;
   private gathered = '';
   private wasFull = false;
+  /** Octets that the kernel had not taken when last something was written; far below the mark it may be out of date. */
+  private backlog = 0;
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -78,6 +80,7 @@ export class ResponseStream implements TurnWriter {
       this.flush();
       // The socket may keep the memory until the kernel takes it.
       this.socket.write(Buffer.from(chunk));
+      this.backlog = this.socket.writableLength;
       if (chunked) this.gathered = '\r\n';
     }
     this.wasFull = this.isFull;
@@ -99,12 +102,14 @@ export class ResponseStream implements TurnWriter {
     if (this.gathered.length === 0) return;
     const text = this.gathered;
     this.gathered = '';
-    if (!this.dead && !this.socket.destroyed) this.socket.write(text, 'latin1');
+    if (this.dead || this.socket.destroyed) return;
+    this.socket.write(text, 'latin1');
+    this.backlog = this.socket.writableLength;
   }
 
   /** Whether so much waits to be taken by the client that no further answer should join it. */
   get isFull(): boolean {
-    return this.socket.writableLength + this.gathered.length > HIGH_WATER_BYTES;
+    return this.backlog + this.gathered.length > HIGH_WATER_BYTES;
   }
 
   /** Whether the client takes the end of the connection for the end of the body. */
@@ -116,6 +121,7 @@ export class ResponseStream implements TurnWriter {
   drained(): boolean {
     const was = this.wasFull;
     this.wasFull = false;
+    this.backlog = 0;
     return was;
   }
 }

@@ -40,6 +40,7 @@ const MAX_SIZE_DIGITS = 13;
 /** Octets of one chunk-size line with its extensions, which are read and dropped. */
 const MAX_SIZE_LINE = 4096;
 const MAX_TRAILERS = 64;
+const NOTHING = new Uint8Array(0);
 
 /**
  * Finds the end of one body (RFC 9112 §6, §7): fixed length, chunked or until the connection closes.
@@ -52,10 +53,17 @@ export class BodyDecoder {
   private sizeLine = 0;
   private extension = EXT_NONE;
   private readonly trailers = new HeadBuffer();
+  private viewed: Uint8Array | undefined = undefined;
+  private viewAt = 0;
+  private viewEnd = 0;
+  private view: Uint8Array = NOTHING;
   private readonly maxTrailerBytes: number;
+  private readonly isShared: boolean;
 
-  constructor(maxTrailerBytes: number) {
+  /** `isShared`: chunks are views of one buffer that is read into again and again, so views of it may be kept. */
+  constructor(maxTrailerBytes: number, isShared = false) {
     this.maxTrailerBytes = maxTrailerBytes;
+    this.isShared = isShared;
   }
 
   get done(): boolean {
@@ -112,9 +120,21 @@ export class BodyDecoder {
     this.left -= end - at;
     const wasLength = this.state === LENGTH;
     if (this.left === 0) this.state = wasLength ? DONE : DATA_CR;
-    events.onData(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
+    events.onData(at === 0 && end === chunk.length ? chunk : this.viewOf(chunk, at, end));
     if (wasLength && this.left === 0) events.onEnd(undefined);
     return end;
+  }
+
+  /** Answers of one length have one view. */
+  private viewOf(chunk: Uint8Array, at: number, end: number): Uint8Array {
+    if (!this.isShared) return chunk.subarray(at, end);
+    if (chunk !== this.viewed || at !== this.viewAt || end !== this.viewEnd) {
+      this.viewed = chunk;
+      this.viewAt = at;
+      this.viewEnd = end;
+      this.view = chunk.subarray(at, end);
+    }
+    return this.view;
   }
 
   /** One octet of a chunk-size line or of the CRLF behind chunk data; false when it may not stand there. */

@@ -32,7 +32,7 @@ export class ResponseParser {
   constructor(events: ResponseEvents, limits: HeadLimits) {
     this.events = events;
     this.limits = limits;
-    this.body = new BodyDecoder(limits.maxHeaderBytes);
+    this.body = new BodyDecoder(limits.maxHeaderBytes, true);
   }
 
   /** A request with this method was sent: its response may come now. */
