@@ -39,6 +39,13 @@ export class ListFields implements Fields {
   }
 }
 
+/** The same fields in an object of their own. */
+export function copyOf(fields: Fields): Fields {
+  const copy = new ListFields();
+  fields.each((name, value) => copy.lines.push([name, value]));
+  return copy;
+}
+
 export function joinLines(name: string, first: string, next: string): string {
   return `${first}${name === 'cookie' ? '; ' : ', '}${next}`;
 }

@@ -80,7 +80,7 @@ export function renderLines(out: string, lines: FlatFields): string {
  * Whoever edits a head adds to `dropCodes` or `drop`, and to `extra`; the codec then writes it in one pass.
  */
 export interface OutgoingFields {
-  readonly fields: Fields;
+  fields: Fields;
   /** Mask of field codes (`field-code.ts`). */
   dropCodes: number;
   /** Lower-case names. */

@@ -5,7 +5,7 @@ import type { RouteConditions } from '../core/route/route-match.ts';
 import { FAILURES, type FailureName, GatewayError, type Reason } from '../errors.ts';
 import { cookieValue } from '../http/cookie.ts';
 import { FieldCode, maskOf } from '../http/field-code.ts';
-import { type Fields, ListFields } from '../http/fields.ts';
+import { copyOf, type Fields, ListFields } from '../http/fields.ts';
 import { responseVia } from '../http/forwarding.ts';
 import type { ProtocolVersion, ReplyHead, RequestHead, ResponseHead } from '../http/head.ts';
 import { type ProblemOptions, problemReply, type Reply } from '../http/problem.ts';
@@ -73,6 +73,7 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   /** The client's connection is of no use behind the answer, whatever was read of the request. */
   mustClose = false;
   private held: HeldBody | undefined = undefined;
+  private wasHeld = false;
   /** The answer whose response hooks are awaited. */
   private replying: ReplyHead | undefined = undefined;
   bytesOut = 0;
@@ -191,7 +192,10 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
       const waiting = (hooks[at++] as ResponseHook)(this, head);
       if (waiting === undefined) continue;
       this.held ??= new HeldBody();
+      this.wasHeld = true;
       this.replying = head;
+      // The endpoint's connection goes on to other answers meanwhile, and its head object with it.
+      head.fields = copyOf(head.fields);
       waiting.then(
         () => this.continueReply(head, body, at),
         (error: unknown) => this.crash(error),
@@ -329,7 +333,8 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
     const { context, route, downstream } = this;
     context.wheel.disarm(downstream.timer);
     // An answer that ended this moment was stamped just now.
-    this.finishedMs = this.upstreamEndMs ?? context.clock.nowMs();
+    const stampedMs = this.wasHeld ? undefined : this.upstreamEndMs;
+    this.finishedMs = stampedMs ?? context.clock.nowMs();
     route.metrics.inFlight--;
     route.metrics.finished(
       this.head.method,

@@ -109,7 +109,11 @@ export class ResponseStream implements TurnWriter {
 
   /** Whether so much waits to be taken by the client that no further answer should join it. */
   get isFull(): boolean {
-    return this.backlog + this.gathered.length > HIGH_WATER_BYTES;
+    if (this.backlog + this.gathered.length <= HIGH_WATER_BYTES) return false;
+    // Written out, the count is exact, and behind a count above the socket's own mark a 'drain' is sure to come.
+    this.flush();
+    this.backlog = this.socket.writableLength;
+    return this.backlog > HIGH_WATER_BYTES;
   }
 
   /** Whether the client takes the end of the connection for the end of the body. */

@@ -169,7 +169,7 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
     this.requestSent = !request.hasBody;
     this.parser.expect(request.method);
     // What of the body is already here joins the head.
-    this.gathered = requestHeadText(request);
+    this.gathered += requestHeadText(request);
     flushAtTurnEnd(this);
   }
 
@@ -289,6 +289,8 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
    */
   private release(): void {
     if (this.idle || !this.requestSent || !this.responseEnded || this.closed) return;
+    // The end of the request may be gathered still, where its answer came early: it goes before the next head.
+    this.flush();
     if (!this.persistent) {
       this.shut();
       return;

@@ -43,6 +43,14 @@ function codingVerdict(value: string): FramingVerdict {
   return chunked === 1 && codings.at(-1) === 'chunked' ? UNKNOWN_CODING : BAD_CODING;
 }
 
+/** A Content-Length with leading zeros: valid, and passed on only in the form that every reader takes for the same number. */
+export function hasOddLength(fields: RawFields): boolean {
+  const at = fields.indexOf(FieldCode.contentLength);
+  if (at < 0) return false;
+  const value = fields.valueAt(at);
+  return value.length > 1 && value.charCodeAt(0) === 48;
+}
+
 /** `1*DIGIT` below 2^53, decimal whatever its leading zeros (RFC 9110 §8.6). */
 function parseLength(text: string): number | undefined {
   let length = 0;

@@ -5,7 +5,7 @@ import type { ProtocolVersion, RequestHead } from '../head.ts';
 import { hostOf } from './authority.ts';
 import { TARGET, TOKEN } from './chars.ts';
 import { type ConnectionOptions, connectionOptions } from './connection-options.ts';
-import { type Framing, type FramingError, framingOf } from './framing.ts';
+import { type Framing, type FramingError, framingOf, hasOddLength } from './framing.ts';
 import { RawFields } from './raw-fields.ts';
 
 export interface HeadLimits {
@@ -142,7 +142,7 @@ export class Http1RequestHead extends RawFields implements RequestHead {
       this.query = queryAt < 0 ? '' : raw.slice(queryAt, end);
       this.target = queryAt < 0 ? this.path : raw.slice(start, end);
       const error = this.readHost(undefined);
-      this.isPlain = error === undefined && this.version === 'HTTP/1.1' && raw.charCodeAt(end + 8) === 49;
+      this.isPlain = error === undefined && raw.charCodeAt(end + 8) === 49 && !hasOddLength(this);
       return error;
     }
     return this.readOtherForm(raw.slice(start, end));

@@ -3,6 +3,7 @@
 import { FieldCode, fieldCodeOf, HOP_BY_HOP, maskOf } from '../field-code.ts';
 import type { Fields } from '../fields.ts';
 import { type OutgoingFields, type OutgoingRequest, renderLines } from '../head.ts';
+import { hasOddLength } from './framing.ts';
 import { RawFields } from './raw-fields.ts';
 import { Http1RequestHead } from './request-head.ts';
 import { Http1ResponseHead } from './response-head.ts';
@@ -113,11 +114,12 @@ export function responseHeadText(
 function isLengthKept(status: number, fields: Fields, framing: ResponseFraming): boolean {
   if (framing.kind === 'none') return status !== 204 && status >= 200;
   if (framing.kind !== 'length' || !(fields instanceof Http1ResponseHead)) return false;
-  return fields.framing === framing.length && fields.has(FieldCode.contentLength);
+  return fields.framing === framing.length && fields.has(FieldCode.contentLength) && !hasOddLength(fields);
 }
 
 function isLineKept(status: number, reasonPhrase: string, fields: Fields): fields is Http1ResponseHead {
-  if (!(fields instanceof Http1ResponseHead) || fields.http10) return false;
+  // RFC 9112 §4 wants a space behind the status, which some leave out with the phrase.
+  if (!(fields instanceof Http1ResponseHead) || fields.http10 || fields.raw.charCodeAt(12) !== 32) return false;
   return fields.status === status && fields.reasonPhrase === reasonPhrase;
 }
 
