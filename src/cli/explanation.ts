@@ -11,7 +11,8 @@ import { explainMatch, verdictText } from '../core/route/explain.ts';
 import { pathParam, type RouteHit } from '../core/route/match.ts';
 import { redirectTarget, rewritePath } from '../core/route/rewrite.ts';
 import { LimitException } from '../limits/limit-exception.ts';
-import type { KeyPart, LimitModel } from '../limits/limit-model.ts';
+import { keyValue } from '../limits/limit-key.ts';
+import type { LimitModel } from '../limits/limit-model.ts';
 import type { LimitSubject } from '../limits/limit-subject.ts';
 import type { HeaderEdits, RouteModel } from '../proxy/route-model.ts';
 import type { UpstreamModel } from '../upstream/upstream-model.ts';
@@ -152,27 +153,6 @@ function explainLimit(
     onMissingKey: key.some(({ value }) => value === null) ? limit.onMissingKey : null,
     excepted: limit.except !== undefined && new LimitException(limit.except).holds(subject),
   };
-}
-
-function keyValue(part: KeyPart, subject: LimitSubject, routeName: string): string | undefined {
-  switch (part.source) {
-    case 'client.ip':
-      return subject.clientIp;
-    case 'header':
-      return subject.header(part.name);
-    case 'cookie':
-      return subject.cookie(part.name);
-    case 'query':
-      return subject.query(part.name);
-    case 'path':
-      return subject.pathParam(part.name);
-    case 'route':
-      return routeName;
-    case 'method':
-      return subject.method;
-    case 'host':
-      return subject.host;
-  }
 }
 
 function explainRoute(explained: Explained, hit: RouteHit, request: AskedRequest, path: string): RouteExplanation {

@@ -152,29 +152,30 @@ export class LimitKeys {
 
   /** The raw value of a part; empty counts as missing. */
   private valueOf(part: KeyPart, subject: LimitSubject): string | undefined {
-    const value = this.read(part, subject);
+    const value = keyValue(part, subject, this.routeName);
     return value === '' ? undefined : value;
   }
+}
 
-  private read(part: KeyPart, subject: LimitSubject): string | undefined {
-    switch (part.source) {
-      case 'client.ip':
-        return subject.clientIp;
-      case 'header':
-        return subject.header(part.name);
-      case 'cookie':
-        return subject.cookie(part.name);
-      case 'query':
-        return subject.query(part.name);
-      case 'path':
-        return subject.pathParam(part.name);
-      case 'route':
-        return this.routeName;
-      case 'method':
-        return subject.method;
-      case 'host':
-        return subject.host;
-    }
+/** The value of one part of a key in a request; undefined where the request has none. */
+export function keyValue(part: KeyPart, subject: LimitSubject, routeName: string): string | undefined {
+  switch (part.source) {
+    case 'client.ip':
+      return subject.clientIp;
+    case 'header':
+      return subject.header(part.name);
+    case 'cookie':
+      return subject.cookie(part.name);
+    case 'query':
+      return subject.query(part.name);
+    case 'path':
+      return subject.pathParam(part.name);
+    case 'route':
+      return routeName;
+    case 'method':
+      return subject.method;
+    case 'host':
+      return subject.host;
   }
 }
 
