@@ -5,7 +5,7 @@ import { parseArguments } from './arguments.ts';
 import { configFile, FILE_OPTION } from './config-file.ts';
 import { EXIT } from './exit.ts';
 import { complain, counted, print, printJson } from './print.ts';
-import type { Verb } from './verbs.ts';
+import type { Verb } from './verb.ts';
 
 export const check: Verb = {
   help: `Usage: headgate check [-c file] [--strict] [--json]

@@ -5,7 +5,7 @@ import { parseArguments } from './arguments.ts';
 import { configFile, FILE_OPTION, loadOrComplain } from './config-file.ts';
 import { EXIT } from './exit.ts';
 import { print, printJson } from './print.ts';
-import type { Verb } from './verbs.ts';
+import type { Verb } from './verb.ts';
 
 export const config: Verb = {
   help: `Usage: headgate config [-c file] [--json]

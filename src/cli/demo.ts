@@ -7,7 +7,7 @@ import { startTraffic } from './demo-traffic.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { print } from './print.ts';
 import { Served } from './serve.ts';
-import type { Verb } from './verbs.ts';
+import type { Verb } from './verb.ts';
 import { version } from './version.ts';
 
 const PORT = 8080;

@@ -6,7 +6,7 @@ import { explanationLines } from './explain-text.ts';
 import { explainRequest } from './explanation.ts';
 import { print, printJson } from './print.ts';
 import { AskedRequest } from './request-asked.ts';
-import type { Verb } from './verbs.ts';
+import type { Verb } from './verb.ts';
 
 export const explain: Verb = {
   help: `Usage: headgate explain [-c file] METHOD URL [-H 'name: value']… [--client address] [--json]

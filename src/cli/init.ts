@@ -3,7 +3,7 @@ import { CONFIG_TEMPLATE } from '../config/template.ts';
 import { parseArguments } from './arguments.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { print } from './print.ts';
-import type { Verb } from './verbs.ts';
+import type { Verb } from './verb.ts';
 
 export const init: Verb = {
   help: `Usage: headgate init [-c file] [--force]

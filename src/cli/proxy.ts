@@ -6,7 +6,7 @@ import { parseArguments } from './arguments.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { complain, print } from './print.ts';
 import { Served } from './serve.ts';
-import type { Verb } from './verbs.ts';
+import type { Verb } from './verb.ts';
 
 export const proxy: Verb = {
   help: `Usage: headgate proxy --to URL… [--port 8080] [--limit 100/s] [--limit-key client.ip] [--store URL]

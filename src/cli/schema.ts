@@ -2,7 +2,7 @@ import { jsonSchema } from '../config/json-schema.ts';
 import { parseArguments } from './arguments.ts';
 import { EXIT } from './exit.ts';
 import { printJson } from './print.ts';
-import type { Verb } from './verbs.ts';
+import type { Verb } from './verb.ts';
 
 export const schema: Verb = {
   help: `Usage: headgate schema

@@ -4,7 +4,7 @@ import { parseArguments } from './arguments.ts';
 import { configFile, FILE_OPTION, loadOrComplain } from './config-file.ts';
 import { EXIT } from './exit.ts';
 import { Served } from './serve.ts';
-import type { Verb } from './verbs.ts';
+import type { Verb } from './verb.ts';
 
 export const start: Verb = {
   help: `Usage: headgate start [-c file] [--watch]

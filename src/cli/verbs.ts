@@ -1,10 +1,4 @@
-/** One verb of the command line. */
-export interface Verb {
-  /** What `--help` prints. */
-  readonly help: string;
-  /** Resolves with the exit code. */
-  run(args: readonly string[]): Promise<number>;
-}
+import type { Verb } from './verb.ts';
 
 export interface VerbEntry {
   readonly summary: string;
