@@ -115,11 +115,6 @@ export function isName(text: string): boolean {
   return /^[a-z0-9][a-z0-9._-]{0,63}$/.test(text);
 }
 
-/** RFC 9110 §5.6.2. */
-export function isToken(text: string): boolean {
-  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text);
-}
-
 /** Whether the runtime knows an IANA time zone. */
 export function isTimeZone(text: string): boolean {
   try {

@@ -56,7 +56,6 @@ class InMemoryDownstream implements Downstream, Body {
   readonly transient = false;
   timer: WheelTimer = new WheelTimer(() => 0);
   exchange: Exchange | undefined = undefined;
-  requestPending: boolean;
   private readonly content: Uint8Array;
   private readonly resolve: (response: InjectResponse) => void;
   private readonly chunks: Uint8Array[] = [];
@@ -69,7 +68,6 @@ class InMemoryDownstream implements Downstream, Body {
     const address = canonicalIp(request.peer ?? '127.0.0.1') ?? '127.0.0.1';
     this.peer = { address, trusted: false, settledBy: undefined, listenerPlace: 'inject', forwarding: undefined };
     this.content = Buffer.from(request.body ?? '');
-    this.requestPending = this.content.length > 0;
     this.length = this.content.length;
     this.head = headOf(request, this.content.length);
     this.resolve = resolve;
@@ -80,7 +78,6 @@ class InMemoryDownstream implements Downstream, Body {
   }
 
   pipe(sink: BodySink): void {
-    this.requestPending = false;
     sink.onData(this.content);
     sink.onEnd(undefined);
   }

@@ -38,7 +38,6 @@ const NO_ROUTE: RouteModel = {
 /** Works out, once per configuration, all that a request would else have to. */
 export function buildSnapshot(model: SnapshotModel, deps: RouteDeps): Snapshot {
   return Object.freeze({
-    hash: model.hash,
     router: compileRouter(model.routes.map((route) => route.match)),
     routes: model.routes.map((route) => buildRoute(route, model, deps)),
     noRoute: { ...buildRoute({ ...NO_ROUTE, limits: model.defaultLimits }, model, deps), reply: undefined },
@@ -51,7 +50,6 @@ function buildRoute(model: RouteModel, { rateLimitHeaders }: SnapshotModel, deps
   return {
     model,
     metrics: deps.metrics.route(model.name),
-    limits,
     upstream: model.action.kind === 'upstream' ? deps.upstreams.get(model.action.upstream) : undefined,
     reply: replyOf(model),
     redirect: starRedirectOf(model),

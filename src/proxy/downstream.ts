@@ -16,8 +16,6 @@ export interface Downstream {
   readonly timer: WheelTimer;
   /** The request's body; undefined where it has none. */
   readonly requestBody: Body | undefined;
-  /** Whether octets of the request are still to come. */
-  readonly requestPending: boolean;
   writeInformational(head: ResponseHead): void;
   /** A whole response; `body` holds one octet a character. */
   sendReply(head: ReplyHead, body: string): void;

@@ -1,7 +1,6 @@
 import type { Router } from '../core/route/match.ts';
 import type { FlatFields } from '../http/head.ts';
 import type { Reply } from '../http/problem.ts';
-import type { RouteLimits } from '../limits/bound-limit.ts';
 import type { RouteMetrics } from '../ports.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { FinishHook, RequestHook, ResponseHook } from './hooks.ts';
@@ -17,7 +16,6 @@ export interface StarRedirect {
 export interface Route {
   readonly model: RouteModel;
   readonly metrics: RouteMetrics;
-  readonly limits: RouteLimits | undefined;
   /** Undefined where the route answers by itself. */
   readonly upstream: Upstream | undefined;
   /** The fixed answer of `respond` and `redirect` routes. */
@@ -36,7 +34,6 @@ export interface Route {
 
 /** The configuration in force, compiled; swapped whole. */
 export interface Snapshot {
-  readonly hash: string;
   readonly router: Router;
   readonly routes: readonly Route[];
   /** Stands in where no route matches: `defaults.limits` hold there too. */

@@ -84,10 +84,6 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     return this.parser.head.hasBody ? this : undefined;
   }
 
-  get requestPending(): boolean {
-    return this.parser.inBody;
-  }
-
   // Socket.
 
   private onSocketData(chunk: Buffer): void {

@@ -14,7 +14,6 @@ export interface ConnectionHost {
   readonly draining: boolean;
   /** No new connections are taken: those at rest close. */
   readonly stopping: boolean;
-  nowMs(): number;
   arm(timer: WheelTimer, delayMs: number): void;
   disarm(timer: WheelTimer): void;
   release(connection: ClientConnection, ...timers: WheelTimer[]): void;

@@ -121,10 +121,6 @@ export class Listener implements ConnectionHost {
     return this.context.draining;
   }
 
-  nowMs(): number {
-    return this.context.clock.nowMs();
-  }
-
   arm(timer: WheelTimer, delayMs: number): void {
     this.context.wheel.arm(timer, this.context.wheel.nowMs + delayMs);
   }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isToken } from '../../http/http1/chars.ts';
 import {
   hostPatternProblem,
   isAuthority,
@@ -11,7 +12,6 @@ import {
 import {
   DURATION_PATTERN,
   isName,
-  isToken,
   NAME_PATTERN,
   parseDuration,
   parseQuota,

@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { isToken } from '../../http/http1/chars.ts';
 import { NOT_YET } from '../addresses.ts';
-import { isTimeZone, isToken } from '../scalars.ts';
+import { isTimeZone } from '../scalars.ts';
 import { choice, cidr, method, name, oneOf, quota, rate, scalar } from './fields.ts';
 import { pathPattern } from './routes.ts';
 

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { canonicalPath } from '../../core/route/path.ts';
 import { pathPatternProblem } from '../../core/route/path-pattern.ts';
+import { isToken } from '../../http/http1/chars.ts';
 import { MAX_LIMITS_PER_ROUTE } from '../../limits/bound-limit.ts';
 import { parseEndpointUrl } from '../addresses.ts';
-import { isName, isToken } from '../scalars.ts';
+import { isName } from '../scalars.ts';
 import {
   authority,
   choice,
