@@ -18,7 +18,7 @@ export function has(program) {
   return spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
 }
 
-/** Starts `command` on one core where taskset is there. `stdio`: as for spawn. */
+/** Starts `command` on a core, or some (`'0,1'`), where taskset is there. `stdout`: as in spawn's `stdio`. */
 export function start(command, { core, env = {}, cwd, stdout = 'ignore', pin = true }) {
   const words = pin ? ['taskset', '-c', String(core), ...command] : command;
   const child = spawn(words[0], words.slice(1), {
@@ -33,6 +33,11 @@ export function start(command, { core, env = {}, cwd, stdout = 'ignore', pin = t
   child.on('error', (error) => {
     child.complaint += error.message;
   });
+  return watched(child);
+}
+
+/** `endAll` ends it too. */
+export function watched(child) {
   running.add(child);
   child.on('exit', () => running.delete(child));
   return child;

@@ -1,65 +1,42 @@
-// Medians, ratios, the table and the JSON file.
-import { cpus, release, totalmem } from 'node:os';
+// Medians and spreads over the rounds; the machine; the file that keeps a run.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { here } from './nginx-common.mjs';
+import { output } from './processes.mjs';
+import { nodeBinary, nodeMajor } from './proxies.mjs';
 
+/** The middle of some numbers. */
 function median(values) {
-  const sorted = values.filter((value) => value !== undefined).sort((a, b) => a - b);
-  if (sorted.length === 0) return undefined;
+  const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-const FIGURES = ['requestsPerSecond', 'cpuUs', 'userUs', 'systemUs', 'rssBytes', 'p50Ms', 'p99Ms'];
-
-/** One row per peer: medians over the rounds and ratios to nginx and to the best Node peer with a limiter. */
-export function summarize(peers, rounds) {
-  const rows = peers.map((peer) => {
-    const runs = rounds.filter((run) => run.peer === peer.name);
-    const row = { name: peer.name, title: peer.title, kind: peer.kind, limits: peer.limits, rounds: runs.length };
-    for (const figure of FIGURES) row[figure] = median(runs.map((run) => run[figure]));
-    row.errors = runs.reduce((sum, run) => sum + run.errors, 0);
+/** One row a case: of each figure the median and, as a part of it, half of what lies between the least and the most. */
+export function summarize(cases, runs) {
+  return cases.map((kase) => {
+    const { name, title, proxy, node, what, count } = kase;
+    const own = runs.filter((run) => run.case === name);
+    const row = { name, title, kind: proxy?.kind ?? 'none', limits: proxy?.limits === true, rounds: own.length };
+    if (proxy !== undefined) row.version = proxy.version();
+    if (proxy !== undefined && proxy.kind !== 'native') row.node = nodeMajor(node);
+    if (what !== undefined) Object.assign(row, { what, count });
+    row.errors = own.reduce((sum, run) => sum + run.errors, 0);
+    row.median = {};
+    row.spread = {};
+    for (const figure of Object.keys(own[0] ?? {})) {
+      if (figure === 'case' || figure === 'round' || figure === 'errors') continue;
+      const values = own.map((run) => run[figure]).filter((value) => typeof value === 'number');
+      if (values.length === 0) continue;
+      row.median[figure] = median(values);
+      row.spread[figure] = (Math.max(...values) - Math.min(...values)) / 2 / row.median[figure];
+    }
     return row;
   });
-  const nginx = rows.find((row) => row.name === 'nginx' && row.rounds > 0);
-  const best = rows
-    .filter((row) => row.kind === 'node' && row.limits && row.rounds > 0)
-    .sort((a, b) => b.requestsPerSecond - a.requestsPerSecond)[0];
-  for (const row of rows) {
-    if (row.rounds === 0) continue;
-    row.cpuToNginx = nginx === undefined ? undefined : row.cpuUs / nginx.cpuUs;
-    row.requestsToNginx = nginx === undefined ? undefined : row.requestsPerSecond / nginx.requestsPerSecond;
-    row.requestsToBestNode = best === undefined ? undefined : row.requestsPerSecond / best.requestsPerSecond;
-  }
-  return { rows, bestNode: best?.name };
 }
 
-const COLUMNS = [
-  ['proxy', (row) => row.title],
-  ['requests/s', (row) => fixed(row.requestsPerSecond, 0)],
-  ['CPU µs/request', (row) => fixed(row.cpuUs, 1)],
-  ['of it system', (row) => fixed(row.systemUs, 1)],
-  ['RSS MB', (row) => fixed(row.rssBytes / 2 ** 20, 0)],
-  ['p99 ms', (row) => fixed(row.p99Ms, 2)],
-  ['CPU / nginx', (row) => fixed(row.cpuToNginx, 2)],
-  ['requests / best Node limiter', (row) => fixed(row.requestsToBestNode, 2)],
-  ['errors', (row) => String(row.errors)],
-];
-
-function fixed(value, digits) {
-  return value === undefined || Number.isNaN(value) ? '' : value.toFixed(digits);
-}
-
-/** A Markdown table. */
-export function table(rows) {
-  const lines = [COLUMNS.map(([title]) => title), ...rows.map((row) => COLUMNS.map(([, cell]) => cell(row)))];
-  const widths = COLUMNS.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  const format = (line) => {
-    const cells = line.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]) : cell.padStart(widths[at])));
-    return `| ${cells.join(' | ')} |`;
-  };
-  const rule = `|${widths.map((width, at) => (at === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
-  return [format(lines[0]), rule, ...lines.slice(1).map(format)].join('\n');
-}
-
+/** What the figures depend on; no name of the machine. */
 export function machine() {
   const list = cpus();
   return {
@@ -67,6 +44,29 @@ export function machine() {
     cores: list.length,
     memoryGb: Math.round(totalmem() / 2 ** 30),
     os: `${process.platform} ${release()}`,
-    node: process.version,
+    nodes: [...new Set([process.version, output(nodeBinary('26'), ['--version'])])].filter((text) => text !== ''),
   };
+}
+
+function commit() {
+  const git = (...args) => output('git', ['-C', dirname(here), ...args]);
+  const id = git('rev-parse', '--short', 'HEAD');
+  if (!/^[0-9a-f]+$/.test(id)) return 'unknown';
+  return git('status', '--porcelain', '--', 'src', 'bench/*.mjs') === '' ? id : `${id}, with changes`;
+}
+
+/** Writes bench/results/<time>.json and gives its name. */
+export function save(run) {
+  const date = new Date().toISOString();
+  const folder = join(here, 'results');
+  mkdirSync(folder, { recursive: true });
+  const name = `${date.slice(0, 19).replaceAll(':', '')}.json`;
+  const what = { ...run.what, loadAfter: loadavg()[0] };
+  writeFileSync(join(folder, name), `${JSON.stringify({ date, commit: commit(), ...run, what }, rounded, 2)}\n`);
+  return `bench/results/${name}`;
+}
+
+/** Six digits are more than was measured. */
+function rounded(_key, value) {
+  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
 }

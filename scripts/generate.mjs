@@ -1,5 +1,5 @@
-// Writes what is made from the source: the JSON Schema and the reference pages. `--check` writes nothing and exits 1
-// naming each file that is stale.
+// Writes what is made from the source and from bench/results: the JSON Schema, the reference pages, the page of benchmarks.
+// `--check` writes nothing and exits 1 naming each file that is stale.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -16,12 +16,14 @@ if (!process.execArgv.includes('tsx')) {
 const { jsonSchema } = await import('../src/config/json-schema.ts');
 const { answersPage, configurationPage, laterPage } = await import('../src/config/reference-pages.ts');
 const { LATER_OPTIONS, LATER_VERBS } = await import('../src/cli/verbs.ts');
+const { benchmarkFiles } = await import('../bench/page/page.mjs');
 
 const files = {
   'schema/headgate.schema.json': `${JSON.stringify(jsonSchema(), null, 2)}\n`,
   'docs/reference/configuration.md': configurationPage(),
   'docs/reference/answers.md': answersPage(),
   'docs/reference/later.md': laterPage([...LATER_VERBS, ...LATER_OPTIONS]),
+  ...benchmarkFiles(),
 };
 
 let stale = 0;

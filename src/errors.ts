@@ -19,6 +19,7 @@ export type Reason =
   | 'UPE'
   | 'UT'
   | 'DC'
+  | 'LR'
   | 'IE';
 
 /** When an attempt that failed this way may be sent again. */
@@ -77,10 +78,14 @@ export const FAILURES = {
   overloaded: failure(503, 'UO', 'Overloaded', 'connection_limit_reached'),
   'connect-failed': failure(502, 'UF', 'Bad gateway', 'connection_refused', safeToRepeat),
   'connect-timeout': failure(504, 'UF', 'Gateway timeout', 'connection_timeout', safeToRepeat),
+  'name-failed': failure(502, 'UF', 'Bad gateway', 'dns_error', safeToRepeat),
+  'tls-failed': failure(502, 'UF', 'Bad gateway', 'tls_protocol_error', safeToRepeat),
+  'certificate-refused': failure(502, 'UF', 'Bad gateway', 'tls_certificate_error', safeToRepeat),
   'upstream-closed': failure(502, 'UC', 'Bad gateway', 'connection_terminated', repeatIfIdempotent),
   'upstream-protocol': failure(502, 'UPE', 'Bad gateway', 'http_protocol_error', repeatIfIdempotent),
   'response-timeout': failure(504, 'UT', 'Gateway timeout', 'http_response_timeout', repeatIfIdempotent),
   'client-closed': failure(499, 'DC', 'Client closed request', 'http_request_error'),
+  'gateway-stopped': failure(503, 'LR', 'Gateway stopped', 'connection_terminated'),
   internal: failure(500, 'IE', 'Internal error', 'proxy_internal_error'),
 } as const satisfies Record<string, FailureKind>;
 

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { MemoryStore } from './adapters/memory/memory-store.ts';
 import { dateTexts } from './adapters/net/date-text.ts';
 import { ListenError, Listener } from './adapters/net/listener.ts';
-import { NetProber } from './adapters/net/prober.ts';
 import { requestIds } from './adapters/net/request-id.ts';
-import { tcpTransport } from './adapters/net/tcp-transport.ts';
 import { wallTimes } from './adapters/net/wall-times.ts';
 import { type DrivenWheel, driveWheel } from './adapters/net/wheel-driver.ts';
 import { Logs } from './adapters/observe/logs.ts';
@@ -16,38 +15,34 @@ import type { ReloadView } from './admin/api-types.ts';
 import { compileConfig } from './config/compile.ts';
 import { restartFields } from './config/diff.ts';
 import { effectiveConfig } from './config/effective.ts';
-import { type ConfigIssue, formatIssue } from './config/issue.ts';
-import { type LoadedConfig, parseConfig } from './config/load.ts';
+import { folderOf, type LoadedConfig, parseConfig } from './config/load.ts';
 import { redact } from './config/redact.ts';
 import type { HeadgateConfig } from './config/schema.ts';
 import type { SnapshotModel } from './config/snapshot.ts';
 import type { Random } from './core/random.ts';
+import { Certificates, type PreparedTls } from './gateway/certificates.ts';
+import { ConfigError, StartError } from './gateway/errors.ts';
 import { GatewayAdmin } from './gateway/gateway-admin.ts';
+import type { BoundListener, Gateway, StopOptions } from './gateway/gateway-types.ts';
 import { type InjectRequest, type InjectResponse, inject } from './gateway/inject.ts';
+import { endpointNames, type Network, openNetwork } from './gateway/network.ts';
 import { buildSnapshot } from './gateway/routes.ts';
 import { type OpenStore, openStore } from './gateway/store.ts';
 import { UntrustedPeers } from './gateway/untrusted-peers.ts';
-import { Limiter } from './limits/limiter.ts';
-import type { AccessLog, ClockAndTimers, Log, LogLevel, Metrics } from './ports.ts';
+import { type WorkerGateway, type WorkerPart, warnOfWorkers, workerModel } from './gateway/worker-part.ts';
+import { Limiter, type LimiterView } from './limits/limiter.ts';
+import type { AccessLog, ClockAndTimers, Log, LogLevel, Metrics, Resolver } from './ports.ts';
 import type { ProxyContext } from './proxy/context.ts';
+import { OpenTunnels } from './proxy/open-tunnels.ts';
 import type { Transport } from './upstream/channel.ts';
 import type { Endpoint } from './upstream/endpoint.ts';
 import { EndpointPool, type PoolOptions } from './upstream/pool.ts';
 import type { Upstream } from './upstream/upstream.ts';
+import type { UpstreamView } from './upstream/upstream-view.ts';
 import { Upstreams } from './upstream/upstreams.ts';
 
-/** The configuration is not valid; `issues` are all its errors, `message` lists them, one a line. */
-export class ConfigError extends Error {
-  readonly issues: readonly ConfigIssue[];
-
-  constructor(issues: readonly ConfigIssue[]) {
-    super(issues.map(formatIssue).join('\n'));
-    this.issues = issues;
-  }
-}
-
-/** The gateway could not start (a port in use, …) or reload; the message is one line for people. */
-export class StartError extends Error {}
+export { ConfigError, StartError } from './gateway/errors.ts';
+export type { BoundListener, Gateway, StopOptions } from './gateway/gateway-types.ts';
 
 /** Parts of a gateway that may be replaced; left out, the real ones are used. */
 export interface GatewayOverrides {
@@ -59,38 +54,13 @@ export interface GatewayOverrides {
   readonly metrics?: Metrics & { text(): Promise<string> };
   readonly store?: OpenStore;
   readonly transport?: Transport;
+  /** Asks for the addresses of endpoints' names. */
+  readonly resolver?: Resolver;
   /** What `POST /api/v1/reload` does; without it the answer says that nothing can be reloaded. */
   readonly onReload?: () => Promise<ReloadView>;
   readonly setLogLevel?: (level: LogLevel) => void;
-}
-
-export interface StopOptions {
-  /** Requests are still accepted for so long, while readiness already fails. */
-  readonly delayMs: number;
-  /** Then those in flight get so long. */
-  readonly graceMs: number;
-}
-
-export interface BoundListener {
-  /** As written in the configuration. */
-  readonly label: string;
-  /** As bound: `host:port` or `unix:/path`. */
-  readonly address: string;
-}
-
-/** A gateway in this process. */
-export interface Gateway {
-  /** Opens the listeners and the admin API. Rejects with a `StartError`. */
-  start(): Promise<void>;
-  /** Puts another configuration in force. Rejects with a `ConfigError` or `StartError` and changes nothing then. */
-  reload(config: HeadgateConfig | LoadedConfig): Promise<void>;
-  stop(options: StopOptions): Promise<void>;
-  /** Sends a request through the whole gateway without a socket on the client's side. */
-  inject(request: InjectRequest): Promise<InjectResponse>;
-  readonly listeners: readonly BoundListener[];
-  readonly adminAddress: string | undefined;
-  /** The gateways on this one's store, itself included; and whether the store answers. */
-  readonly fleet: { readonly size: number; readonly storeUp: boolean };
+  /** 48 secret octets, the same for processes that shall resume each other's TLS sessions; default: this process's own. */
+  readonly ticketKeys?: Buffer;
 }
 
 /** What the log still holds gets so long to be written. */
@@ -100,7 +70,14 @@ export const VERSION: string = JSON.parse(readFileSync(new URL('../package.json'
 
 /** Makes a gateway of a configuration as one would write it, or as `loadConfigFile` gives it. Throws a `ConfigError`. */
 export function createGateway(config: HeadgateConfig | LoadedConfig, overrides: GatewayOverrides = {}): Gateway {
-  return new NodeGateway(loaded(config), overrides);
+  const gateway = new NodeGateway(loaded(config), overrides);
+  warnOfWorkers(gateway.workers, gateway.log);
+  return gateway;
+}
+
+/** One of several workers: what a primary makes in each of its processes. */
+export function createWorker(config: LoadedConfig, overrides: GatewayOverrides, part: WorkerPart): WorkerGateway {
+  return new NodeGateway(config, overrides, part);
 }
 
 function loaded(config: HeadgateConfig | LoadedConfig): LoadedConfig {
@@ -110,53 +87,64 @@ function loaded(config: HeadgateConfig | LoadedConfig): LoadedConfig {
   return result;
 }
 
-class NodeGateway implements Gateway {
+class NodeGateway implements WorkerGateway {
   readonly listeners: BoundListener[] = [];
   adminAddress: string | undefined = undefined;
   private readonly overrides: GatewayOverrides;
-  /** Name of this process in the fleet. */
-  private readonly instanceId = randomBytes(9).toString('base64url');
+  private readonly part: WorkerPart | undefined;
+  /** Name of this gateway in the fleet. */
+  private readonly instanceId: string;
   private config: LoadedConfig;
   private model: SnapshotModel;
   private readonly clock: ClockAndTimers;
   private readonly metrics: Metrics & { text(): Promise<string> };
-  private readonly log: Log;
+  readonly log: Log;
   private readonly ownLogs: Logs | undefined;
   private readonly accessLogOf: (format: 'json' | 'combined' | false) => AccessLog | undefined;
   private readonly wheel: DrivenWheel;
   private readonly openStore: OpenStore;
   private readonly limiter: Limiter;
   private readonly upstreams: Upstreams;
-  private readonly transport: Transport;
+  private readonly network: Network;
+  private readonly certificates: Certificates;
   private readonly untrusted: UntrustedPeers;
   private readonly context: ProxyContext;
   private readonly sockets: Listener[];
   private admin: AdminServer | undefined = undefined;
   private state: 'new' | 'ready' | 'draining' | 'stopped' = 'new';
 
-  constructor(config: LoadedConfig, overrides: GatewayOverrides) {
+  constructor(config: LoadedConfig, overrides: GatewayOverrides, part?: WorkerPart) {
     this.overrides = overrides;
+    this.part = part;
+    this.instanceId = part?.instance ?? randomBytes(9).toString('base64url');
     this.config = config;
-    this.model = compileConfig(config.config);
+    this.model = this.compiled(config);
     this.clock = overrides.clock ?? new SystemClock();
     this.ownLogs = overrides.log === undefined ? stdoutLogs(this.clock, this.model.log.level) : undefined;
     this.log = overrides.log ?? (this.ownLogs as Logs).events;
     this.accessLogOf = overrides.accessLog ?? ((format) => this.ownLogs?.access(format));
     this.metrics = overrides.metrics ?? new PrometheusMetrics({ version: VERSION, clock: this.clock });
     this.wheel = driveWheel(this.clock);
-    this.transport = overrides.transport ?? tcpTransport(this.wheel.wheel, this.clock);
     const { clock, log, metrics } = this;
     const random = overrides.random ?? Math.random;
+    this.certificates = new Certificates({ clock, log, metrics, ticketKeys: overrides.ticketKeys });
+    this.network = openNetwork(overrides, { clock, random, log, wheel: this.wheel.wheel });
     const identity = { instance: this.instanceId, version: VERSION, configHash: () => this.model.hash };
-    this.openStore = overrides.store ?? openStore(this.model, { clock, random, log, metrics, ...identity });
+    const deps = { clock, random, log, metrics, ...identity, workers: part?.workers ?? 1, asWorker: part };
+    this.openStore = overrides.store ?? openStore(this.model, deps);
     this.limiter = this.createLimiter();
-    this.upstreams = new Upstreams(this.model.upstreams, { clock, random, log, metrics, prober: new NetProber() });
+    this.upstreams = new Upstreams(this.model.upstreams, { clock, random, log, metrics, prober: this.network.prober });
     this.untrusted = new UntrustedPeers(log, metrics, () => this.model);
     this.context = this.createContext(random);
     this.sockets = this.model.listeners.map(
       (listener) => new Listener(listener, this.context, metrics.listener(listener.label)),
     );
     metrics.configLoaded('success', this.model.hash);
+  }
+
+  private compiled(loadedConfig: LoadedConfig): SnapshotModel {
+    const model = compileConfig(loadedConfig.config, folderOf(loadedConfig), loadedConfig.texts);
+    return this.part === undefined ? model : workerModel(model, this.part);
   }
 
   private createLimiter(): Limiter {
@@ -182,6 +170,7 @@ class NodeGateway implements Gateway {
       wheel: this.wheel.wheel,
       random,
       log: this.log,
+      tunnels: new OpenTunnels(this.clock, random),
       accessLog: this.accessLogOf(this.model.log.access),
       draining: false,
       wallUsAt,
@@ -199,7 +188,7 @@ class NodeGateway implements Gateway {
   private poolOf(upstream: Upstream, endpoint: Endpoint): EndpointPool {
     const known = endpoint.pool;
     if (known !== undefined) return known as EndpointPool;
-    const deps = { transport: this.transport, clock: this.clock, wheel: this.wheel.wheel };
+    const deps = { transport: this.network.transport, clock: this.clock, wheel: this.wheel.wheel };
     const pool = new EndpointPool(endpoint.model.address, poolOptions(upstream), deps);
     endpoint.pool = pool;
     return pool;
@@ -209,12 +198,28 @@ class NodeGateway implements Gateway {
     return { size: this.openStore.store.fleetSize, storeUp: this.openStore.store.available };
   }
 
+  get workers(): SnapshotModel['workers'] {
+    return this.model.workers;
+  }
+
+  adopt(listener: number, socket: Socket): void {
+    if (this.state === 'stopped') socket.destroy();
+    else this.sockets[listener]?.adopt(socket);
+  }
+
+  limitFigures(): readonly LimiterView[] {
+    return this.limiter.view(this.model.limits.values());
+  }
+
+  upstreamViews(): readonly UpstreamView[] {
+    return this.upstreams.views();
+  }
+
   async start(): Promise<void> {
     try {
-      for (const [index, socket] of this.sockets.entries()) {
-        const label = this.model.listeners[index]?.label ?? '';
-        this.listeners.push({ label, address: await socket.listen() });
-      }
+      this.certificates.use(this.certificates.prepare(this.model));
+      this.reconfigureListeners(this.model);
+      if (this.part === undefined) await this.listen();
       await this.startAdmin();
     } catch (error) {
       await this.release();
@@ -222,8 +227,17 @@ class NodeGateway implements Gateway {
       throw error;
     }
     this.openStore.start();
+    this.network.names.keep(endpointNames(this.model));
+    this.network.names.start();
     this.upstreams.start();
     this.state = 'ready';
+  }
+
+  private async listen(): Promise<void> {
+    for (const [index, socket] of this.sockets.entries()) {
+      const label = this.model.listeners[index]?.label ?? '';
+      this.listeners.push({ label, address: await socket.listen() });
+    }
   }
 
   private async startAdmin(): Promise<void> {
@@ -242,9 +256,10 @@ class NodeGateway implements Gateway {
     return new GatewayAdmin({
       instanceId: this.instanceId,
       version: VERSION,
-      limiter: this.limiter,
       store: this.openStore.store,
-      upstreams: this.upstreams,
+      workers: 1,
+      limits: (models) => this.limiter.view(models),
+      upstreams: () => this.upstreams.views(),
       isReady: () => this.state === 'ready',
       model: () => this.model,
       printable: () => redact(effectiveConfig(this.config.config), this.config.secrets),
@@ -260,10 +275,10 @@ class NodeGateway implements Gateway {
   async reload(config: HeadgateConfig | LoadedConfig): Promise<void> {
     try {
       const next = loaded(config);
-      const model = compileConfig(next.config);
+      const model = this.compiled(next);
       const fields = restartFields(this.model, model);
       if (fields.length > 0) throw new StartError(`a change of ${fields.join(', ')} needs a restart`);
-      this.apply(next, model);
+      this.apply(next, model, this.certificates.prepare(model));
     } catch (error) {
       this.metrics.configLoaded('failure', undefined);
       throw error;
@@ -271,9 +286,11 @@ class NodeGateway implements Gateway {
   }
 
   /** Nothing in here fails: a configuration is put in force whole or not at all. */
-  private apply(config: LoadedConfig, model: SnapshotModel): void {
+  private apply(config: LoadedConfig, model: SnapshotModel, tls: PreparedTls): void {
+    this.network.names.keep(endpointNames(model));
     this.upstreams.reconfigure(model.upstreams);
     for (const upstream of model.upstreams.keys()) this.reconfigurePools(this.upstreams.get(upstream));
+    this.certificates.use(tls);
     this.reconfigureListeners(model);
     this.limiter.setSecret(model.secret);
     this.context.snapshot = this.buildSnapshot(model);
@@ -283,7 +300,8 @@ class NodeGateway implements Gateway {
     this.config = config;
     this.model = model;
     this.metrics.configLoaded('success', model.hash);
-    this.log.info('configuration reloaded', { hash: model.hash });
+    // Of workers the primary says so.
+    if (this.part === undefined) this.log.info('configuration reloaded', { hash: model.hash });
   }
 
   /** By address, for their order in the file says nothing. */
@@ -291,7 +309,7 @@ class NodeGateway implements Gateway {
     const open = [...this.sockets];
     for (const listener of model.listeners) {
       const at = open.findIndex(({ label }) => label === listener.label);
-      if (at >= 0) open.splice(at, 1)[0]?.reconfigure(listener);
+      if (at >= 0) open.splice(at, 1)[0]?.reconfigure(listener, this.certificates.of(listener));
     }
   }
 
@@ -305,12 +323,17 @@ class NodeGateway implements Gateway {
       (pool as EndpointPool | undefined)?.reconfigure(poolOptions(upstream as Upstream));
   }
 
-  async stop({ delayMs, graceMs }: StopOptions): Promise<void> {
-    if (this.state === 'stopped') return;
+  drain(): void {
     this.state = 'draining';
     this.context.draining = true;
+  }
+
+  async stop({ delayMs, graceMs }: StopOptions): Promise<void> {
+    if (this.state === 'stopped') return;
+    this.drain();
     if (delayMs > 0) await this.wait(delayMs);
     for (const socket of this.sockets) socket.stopAccepting();
+    this.context.tunnels.drain(graceMs);
     await this.drained(graceMs);
     await this.release();
   }
@@ -332,11 +355,14 @@ class NodeGateway implements Gateway {
   private async release(): Promise<void> {
     if (this.state === 'stopped') return;
     this.state = 'stopped';
+    this.context.tunnels.destroyAll();
     for (const socket of this.sockets) {
       socket.stopAccepting();
       socket.destroyAll();
     }
     this.upstreams.stop();
+    this.network.names.stop();
+    this.certificates.stop();
     await this.admin?.close();
     await this.openStore.close();
     this.wheel.stop();

@@ -22,6 +22,22 @@ export interface Log {
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
+/**
+ * What a name service says of a name. A family without addresses is an empty list; one that could not be asked this time is
+ * undefined, and what was known of it holds.
+ */
+export interface NameAnswer {
+  readonly ipv4: readonly string[] | undefined;
+  readonly ipv6: readonly string[] | undefined;
+  /** For so long the answer holds. */
+  readonly ttlMs: number;
+}
+
+/** Asks the name service, each time anew; rejects with an Error that says why there is no address (`code`: `ENOTFOUND`, …). */
+export interface Resolver {
+  resolve(name: string): Promise<NameAnswer>;
+}
+
 export type LimitMode = 'strict' | 'leased' | 'local';
 export type LimitOutcomeLabel = 'allowed' | 'denied' | 'shadow_denied' | 'warned' | 'failed';
 
@@ -81,6 +97,8 @@ export interface AccessLog {
 /** Counters of one route; resolved once per configuration, so that counting is a few additions. */
 export interface RouteMetrics {
   inFlight: number;
+  /** Of those in flight, the ones that became tunnels. */
+  tunnels: number;
   /** `reason` is '' for a request the upstream answered. Durations in seconds. */
   finished(
     method: string,
@@ -120,7 +138,23 @@ export interface StoreMetrics {
 }
 
 export interface ListenerMetrics {
+  /** Those that are still agreeing on TLS included. */
   connections: number;
+  /** Closed at once, for `maxConnections` were in use. */
+  connectionsRefused: number;
+  tlsHandshakeFailures: number;
+  /** Connections that were closed for their PROXY header, or for having none. */
+  proxyHeaderFailures: number;
+}
+
+/** When a certificate in use ends. */
+export interface CertificateExpiry {
+  /** As the listener's metrics are named. */
+  readonly listener: string;
+  /** Its file as it is written in the configuration. */
+  readonly certificate: string;
+  /** Seconds since the epoch. */
+  readonly expiresS: number;
 }
 
 /** Hands out counter handles by their labels; the same labels give the same handle across reloads. */
@@ -133,6 +167,10 @@ export interface Metrics {
   limit(limit: string, route: string): LimitMetrics;
   store(): StoreMetrics;
   listener(address: string): ListenerMetrics;
+  /** Those in use, all of them: others are forgotten. */
+  certificates(inUse: readonly CertificateExpiry[]): void;
+  /** Certificates that changed on disk were taken, or refused. */
+  certificatesReloaded(outcome: 'success' | 'failure'): void;
   fleetSize(size: number): void;
   untrustedForwarded(): void;
   configLoaded(outcome: 'success' | 'failure', hash: string | undefined): void;

@@ -1,8 +1,11 @@
-// Peer: the shortest proxy of node:http and undici that adds X-Forwarded-For; no limiter, no routing.
+// Peer: the shortest proxy of node:http (with CERT and KEY: node:https, so node:tls) and undici that adds X-Forwarded-For;
+// no limiter, no routing.
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { Pool } from 'undici';
 
-const { PORT, ORIGIN } = process.env;
+const { PORT, ORIGIN, CERT, KEY } = process.env;
 const pool = new Pool(ORIGIN, { connections: 256, pipelining: 1 });
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'te', 'proxy-connection']);
 
@@ -14,7 +17,7 @@ function forwardable(raw) {
   return fields;
 }
 
-const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
+function forward(request, response) {
   const headers = forwardable(request.rawHeaders);
   headers.push('X-Forwarded-For', request.socket.remoteAddress);
   const body = request.method === 'GET' || request.method === 'HEAD' ? null : request;
@@ -27,5 +30,11 @@ const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) =>
       response.end();
     },
   );
-});
+}
+
+const options = { keepAliveTimeout: 75_000 };
+const server =
+  CERT === undefined
+    ? createServer(options, forward)
+    : createTlsServer({ ...options, cert: readFileSync(CERT), key: readFileSync(KEY) }, forward);
 server.listen(Number(PORT), '127.0.0.1');

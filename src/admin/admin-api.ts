@@ -39,7 +39,7 @@ export const ADMIN_ROUTES: ReadonlyMap<string, AdminRoute> = new Map<string, Adm
   ['/api/v1/config', { methods: { GET: (source) => json(source.config()) } }],
   ['/api/v1/routes', { methods: { GET: (source) => json(source.routes()) } }],
   ['/api/v1/upstreams', { methods: { GET: upstreams } }],
-  ['/api/v1/limits', { methods: { GET: (source) => json(source.limits()) } }],
+  ['/api/v1/limits', { methods: { GET: async (source) => json(await source.limits()) } }],
   ['/api/v1/fleet', { methods: { GET: async (source) => json(await source.fleet()) } }],
   ['/api/v1/reload', { methods: { POST: reload } }],
   ['/api/v1/log', { methods: { PUT: setLogLevel } }],
@@ -62,11 +62,11 @@ async function metrics(source: AdminSource): Promise<AdminReply> {
   return { status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body };
 }
 
-function upstreams(source: AdminSource, { query }: AdminRequest): AdminReply {
+async function upstreams(source: AdminSource, { query }: AdminRequest): Promise<AdminReply> {
   const format = query.get('format') ?? 'json';
-  if (format === 'json') return json(source.upstreams());
+  if (format === 'json') return json(await source.upstreams());
   if (format === 'csv') {
-    return { status: 200, contentType: 'text/csv; charset=utf-8', body: upstreamsCsv(source.upstreams()) };
+    return { status: 200, contentType: 'text/csv; charset=utf-8', body: upstreamsCsv(await source.upstreams()) };
   }
   return adminProblem(400, 'Bad request', 'format is json or csv');
 }

@@ -7,8 +7,8 @@ export interface AdminSource {
   ready(): boolean;
   config(): ConfigView;
   routes(): readonly RouteView[];
-  upstreams(): readonly UpstreamView[];
-  limits(): readonly LimitView[];
+  upstreams(): readonly UpstreamView[] | Promise<readonly UpstreamView[]>;
+  limits(): readonly LimitView[] | Promise<readonly LimitView[]>;
   /** May ask the store for the other instances; answers what is known when that fails. */
   fleet(): FleetView | Promise<FleetView>;
   /** Prometheus text 0.0.4. */

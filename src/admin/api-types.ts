@@ -62,6 +62,8 @@ export interface InstanceView {
   /** `null` where the fleet does not tell. */
   readonly version: string | null;
   readonly configHash: string | null;
+  /** Processes that serve in it. */
+  readonly workers: number;
   /** Whether it is the one that answers. */
   readonly self: boolean;
 }

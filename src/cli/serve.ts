@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Logs } from '../adapters/observe/logs.ts';
 import { PrometheusMetrics } from '../adapters/observe/metrics.ts';
 import { startProcessMetrics } from '../adapters/observe/process-metrics.ts';
@@ -6,7 +7,10 @@ import type { ReloadView } from '../admin/api-types.ts';
 import { formatIssue } from '../config/issue.ts';
 import type { LoadedConfig, LoadResult } from '../config/load.ts';
 import { parseDuration } from '../config/scalars.ts';
+import { workerCount } from '../config/worker-count.ts';
 import { ConfigError, createGateway, type Gateway, StartError, type StopOptions } from '../gateway.ts';
+import type { LogLevel } from '../ports.ts';
+import { Primary } from '../workers/primary.ts';
 import { bannerLines } from './banner.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { version } from './version.ts';
@@ -15,9 +19,9 @@ import { version } from './version.ts';
 const CRASH_GRACE_MS = 5000;
 const LOG_DRAIN_MS = 1000;
 
-/** A gateway that serves in this process, with its logs. */
+/** A gateway that serves in this process, or in workers that this process looks after, with its logs. */
 export class Served {
-  readonly gateway: Gateway;
+  readonly gateway: Omit<Gateway, 'inject'>;
   readonly logs: Logs;
   readonly clock = new SystemClock();
   readonly #metrics: PrometheusMetrics;
@@ -35,16 +39,24 @@ export class Served {
     this.logs = new Logs({ stream: process.stdout, clock, level, readable: process.stdout.isTTY === true });
     const { logs } = this;
     this.#metrics = new PrometheusMetrics({ version: version(), clock, droppedLogLines: () => logs.dropped });
-    this.gateway = createGateway(config, {
+    this.gateway = this.#createGateway(config);
+  }
+
+  #createGateway(config: LoadedConfig): Omit<Gateway, 'inject'> {
+    const { clock, logs } = this;
+    const parts = {
       clock,
       log: logs.events,
-      accessLog: (format) => logs.access(format),
       metrics: this.#metrics,
-      setLogLevel: (next) => {
+      setLogLevel: (next: LogLevel): void => {
         logs.events.level = next;
       },
-      ...(load === undefined ? {} : { onReload: () => this.reload() }),
-    });
+      ...(this.#load === undefined ? {} : { onReload: () => this.reload() }),
+    };
+    const workers = this.#workers();
+    if (workers === 1) return createGateway(config, { ...parts, accessLog: (format) => logs.access(format) });
+    const { stdout } = process;
+    return new Primary(config, { ...parts, workers, version: version(), stdout, readable: stdout.isTTY === true });
   }
 
   /** Throws a CommandError with one line where it cannot start. */
@@ -63,7 +75,7 @@ export class Served {
     const { events } = this.logs;
     const { level } = events;
     events.level = 'info';
-    const lines = bannerLines(this.gateway, this.#config, version());
+    const lines = bannerLines(this.gateway, this.#config, version(), this.#workers());
     if (process.stdout.isTTY === true) process.stdout.write(`${lines.join('\n')}\n`);
     else for (const line of lines) events.info(line);
     events.level = level;
@@ -146,6 +158,10 @@ export class Served {
   async close(code: number): Promise<number> {
     await this.logs.close(LOG_DRAIN_MS);
     return code;
+  }
+
+  #workers(): number {
+    return workerCount(this.#config.config.workers, availableParallelism());
   }
 
   #shutdown(): StopOptions {

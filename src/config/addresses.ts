@@ -57,29 +57,36 @@ export function expandBlocks(written: 'private' | readonly string[]): readonly s
 }
 
 export interface EndpointUrl {
-  /** `host:port`, or the path of a unix socket. */
+  /** `host:port`, `https://host:port`, or the path of a unix socket. */
   readonly name: string;
   readonly address: EndpointAddress;
+  /** Whether it speaks https. How is for the upstream to say. */
+  readonly isSecure: boolean;
 }
 
-/** `http://host[:port]` or `unix:/path`. */
+/** `http://host[:port]`, `https://host[:port]` or `unix:/path`. */
 export function parseEndpointUrl(text: string): Parsed<EndpointUrl> {
   if (text.startsWith('unix:')) return parseUnixEndpoint(text.slice(5));
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
-  if (scheme === 'https' || scheme === 'h2c') return bad(`${scheme}:// is ${NOT_YET}`);
-  if (scheme !== 'http') return bad('expected a URL such as http://10.0.0.1:9000 or unix:/run/app.sock');
-  const rest = text.slice('http://'.length).replace(/\/$/, '');
+  if (scheme === 'h2c') return bad(`${scheme}:// is ${NOT_YET}`);
+  if (scheme !== 'http' && scheme !== 'https') {
+    return bad('expected a URL such as http://10.0.0.1:9000, https://api.example.com or unix:/run/app.sock');
+  }
+  const rest = text.slice(`${scheme}://`.length).replace(/\/$/, '');
   if (/[/?#]/.test(rest)) return bad('an endpoint is a host and a port: a path belongs into "rewrite" of the route');
   if (rest.includes('@')) return bad('an endpoint has no user name or password');
-  const split = splitHostPort(rest, 80);
+  const isSecure = scheme === 'https';
+  const usualPort = isSecure ? 443 : 80;
+  const split = splitHostPort(rest, usualPort);
   if (split?.port === undefined || split.port === 0 || !isHostText(split.host)) {
     return bad('expected a host and a port from 1 to 65535');
   }
   const host = split.host.toLowerCase();
   const shown = isIPv6(host) ? `[${host}]` : host;
-  const name = `${shown}:${split.port}`;
-  const authority = split.port === 80 ? shown : name;
-  return good({ name, address: { kind: 'tcp', host, port: split.port, authority } });
+  const place = `${shown}:${split.port}`;
+  const authority = split.port === usualPort ? shown : place;
+  const name = isSecure ? `https://${place}` : place;
+  return good({ name, address: { kind: 'tcp', host, port: split.port, authority }, isSecure });
 }
 
 function parseUnixEndpoint(written: string): Parsed<EndpointUrl> {
@@ -87,7 +94,7 @@ function parseUnixEndpoint(written: string): Parsed<EndpointUrl> {
   if (!path.startsWith('/') || path.length < 2 || path.includes('\u0000')) {
     return bad('expected an absolute path after "unix:", as in unix:/run/app.sock');
   }
-  return good({ name: path, address: { kind: 'unix', path, authority: 'localhost' } });
+  return good({ name: path, address: { kind: 'unix', path, authority: 'localhost' }, isSecure: false });
 }
 
 /** What is wrong with a Redis URL, or undefined. */
@@ -134,6 +141,13 @@ function splitHostPort(text: string, defaultPort?: number): HostPort | undefined
   if (!host.startsWith('[')) return { host, port };
   const address = host.slice(1, -1);
   return isIPv6(address) && !address.includes('%') ? { host: address, port } : undefined;
+}
+
+/** What is wrong with a name to look for in a certificate, or undefined. */
+export function serverNameProblem(text: string): string | undefined {
+  if (isIP(text) !== 0)
+    return 'a server name is no address (RFC 6066): leave it out, and the certificate is to name the address';
+  return isHostText(text) ? undefined : 'expected a host name such as api.example.com';
 }
 
 /** A DNS name (also with `_`, as container networks use them) or an IP address. */

@@ -2,6 +2,7 @@ import { rateLimit } from '../core/limit/rate.ts';
 import { parsePathPattern, pathPatternProblem } from '../core/route/path-pattern.ts';
 import { parseEndpointUrl } from './addresses.ts';
 import type { ConfigPath, Finding } from './issue.ts';
+import { listenerSecurityFindings } from './listener-checks.ts';
 import { asList, asObject, given, type RawObject, texts } from './raw.ts';
 import { isName, parseQuota, parseRate } from './scalars.ts';
 import { didYouMean } from './suggest.ts';
@@ -21,6 +22,7 @@ function listenerFindings(config: RawObject): Finding[] {
       const message = 'give trustedProxies or trustedHops, not both';
       findings.push({ path: ['listeners', index, 'trustedHops'], message, isField: true });
     }
+    findings.push(...listenerSecurityFindings(listener, ['listeners', index]));
     const address = listener.address ?? '127.0.0.1:8080';
     if (typeof address !== 'string') return;
     const other = seen.get(address);
@@ -89,7 +91,8 @@ function capacityOf(limit: RawObject): number | undefined {
 function upstreamFindings(config: RawObject): Finding[] {
   return Object.entries(asObject(config.upstreams)).flatMap(([name, value]) => {
     const seen = new Set<string>();
-    return asList(asObject(value).endpoints).flatMap((entry, index): Finding[] => {
+    const pair = pairFindings(asObject(asObject(value).tls), ['upstreams', name, 'tls']);
+    const endpoints = asList(asObject(value).endpoints).flatMap((entry, index): Finding[] => {
       const url = typeof entry === 'string' ? entry : asObject(entry).url;
       const parsed = typeof url === 'string' ? parseEndpointUrl(url) : undefined;
       if (parsed?.ok !== true) return [];
@@ -100,7 +103,15 @@ function upstreamFindings(config: RawObject): Finding[] {
       seen.add(parsed.value.name);
       return [];
     });
+    return [...pair, ...endpoints];
   });
+}
+
+/** A certificate is of no use without its key, and the other way round. */
+function pairFindings(tls: RawObject, path: ConfigPath): Finding[] {
+  const [one, ...others] = given(tls, ['cert', 'key']);
+  if (one === undefined || others.length > 0) return [];
+  return [{ path: [...path, one], message: `cert and key go together: ${one === 'cert' ? 'key' : 'cert'} is missing` }];
 }
 
 const ACTIONS = ['upstream', 'respond', 'redirect', 'split'];

@@ -25,11 +25,14 @@ test('an empty configuration is the defaults of the page', () => {
         address: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
         label: '127.0.0.1:8080',
         place: 'listeners[0]',
+        tls: undefined,
+        proxyProtocol: false,
         trustedProxies: [],
         trustedHops: undefined,
         headersTimeoutMs: 10_000,
         idleTimeoutMs: 75_000,
         bodyTimeoutMs: 60_000,
+        minBodyRate: 100,
         maxHeaderBytes: 32_768,
         maxHeaders: 100,
         maxConnections: undefined,
@@ -49,6 +52,7 @@ test('an empty configuration is the defaults of the page', () => {
       allowedHosts: [],
     },
     log: { level: 'info', access: 'json' },
+    workers: 1,
     shutdown: { delayMs: 5000, graceMs: 20_000 },
   });
 });
@@ -319,5 +323,7 @@ test('fields that want a restart are named', () => {
   assert.deepEqual(differ({ store: { url: 'redis://a' } }), []);
   assert.deepEqual(differ({ admin: { address: ':3' } }), ['admin.address']);
   assert.deepEqual(differ({ admin: { tokens: [{ token: 'x' }] } }), []);
-  assert.deepEqual(differ({ admin: false, store: 'memory' }), ['store', 'admin']);
+  assert.deepEqual(differ({ workers: 1 }), []);
+  assert.deepEqual(differ({ workers: 'auto' }), ['workers']);
+  assert.deepEqual(differ({ admin: false, store: 'memory', workers: 2 }), ['store', 'workers', 'admin']);
 });

@@ -1,30 +1,37 @@
 import { createHash } from 'node:crypto';
 import type { LimitModel } from '../limits/limit-model.ts';
 import type { UpstreamModel } from '../upstream/upstream-model.ts';
-import { expandBlocks, parseListenAddress } from './addresses.ts';
+import { parseListenAddress } from './addresses.ts';
 import { compileLimit } from './compile/limits.ts';
+import { compileListener } from './compile/listeners.ts';
 import { compileRoute } from './compile/routes.ts';
 import { anonymousUpstream, compileUpstream } from './compile/upstreams.ts';
 import { effectiveConfig } from './effective.ts';
-import { isName, parseDuration, parseSize } from './scalars.ts';
+import { isName, parseDuration } from './scalars.ts';
 import type { Config } from './schema.ts';
-import type { AdminModel, ListenerModel, SnapshotModel, StoreModel } from './snapshot.ts';
+import type { AdminModel, SnapshotModel, StoreModel } from './snapshot.ts';
+import type { ConfigTexts } from './upstream-tls.ts';
 
-/** Turns a configuration without errors into the frozen model that the gateway runs on: texts into numbers, names into what they name. */
-export function compileConfig(config: Config): SnapshotModel {
+/**
+ * Turns a configuration without errors into the frozen model that the gateway runs on: texts into numbers, names into what
+ * they name. Relative paths of files begin in `folder`, default the working folder. Without the `texts` of its files the model is
+ * for looking at, not for running.
+ */
+export function compileConfig(config: Config, folder = '', texts?: ConfigTexts): SnapshotModel {
   const limits = new Map(Object.entries(config.limits).map(([name, limit]) => [name, compileLimit(name, limit)]));
   const routes = config.routes.map((_, index) => compileRoute(config, index, limits));
   return deepFreeze<SnapshotModel>({
-    listeners: config.listeners.map(compileListener),
+    listeners: config.listeners.map((listener, index) => compileListener(listener, index, folder)),
     store: compileStore(config.store),
     limits,
-    upstreams: compileUpstreams(config),
+    upstreams: compileUpstreams(config, texts),
     routes,
     defaultLimits: config.defaults.limits.map((name): LimitModel => limits.get(name)!),
     rateLimitHeaders: config.rateLimitHeaders,
     secret: config.secret,
     admin: compileAdmin(config.admin),
     log: config.log,
+    workers: config.workers,
     shutdown: { delayMs: parseDuration(config.shutdown.delay)!, graceMs: parseDuration(config.shutdown.grace)! },
     hash: configHash(config),
   });
@@ -46,23 +53,6 @@ function canonicalJson(value: unknown): string {
   return `{${entries.map(([name, item]) => `${JSON.stringify(name)}:${canonicalJson(item)}`).join(',')}}`;
 }
 
-function compileListener(listener: Config['listeners'][number], index: number): ListenerModel {
-  const { timeouts } = listener;
-  return {
-    address: parseListenAddress(listener.address)!,
-    label: listener.address,
-    place: `listeners[${index}]`,
-    trustedProxies: expandBlocks(listener.trustedProxies),
-    trustedHops: listener.trustedHops,
-    headersTimeoutMs: parseDuration(timeouts.headers)!,
-    idleTimeoutMs: parseDuration(timeouts.idle)!,
-    bodyTimeoutMs: parseDuration(timeouts.body)!,
-    maxHeaderBytes: parseSize(listener.maxHeaderBytes)!,
-    maxHeaders: listener.maxHeaders,
-    maxConnections: listener.maxConnections === false ? undefined : listener.maxConnections,
-  };
-}
-
 function compileStore(store: Config['store']): StoreModel {
   if (store === 'memory') return { kind: 'memory' };
   if (typeof store === 'string') return compileStore({ url: store, prefix: 'headgate', timeout: '20ms' });
@@ -75,9 +65,11 @@ function compileAdmin(admin: Config['admin']): AdminModel | undefined {
   return { address: parseListenAddress(address)!, label: address, tokens, allowedHosts };
 }
 
-function compileUpstreams(config: Config): ReadonlyMap<string, UpstreamModel> {
+function compileUpstreams(config: Config, texts: ConfigTexts | undefined): ReadonlyMap<string, UpstreamModel> {
   const upstreams = new Map<string, UpstreamModel>();
-  for (const [name, upstream] of Object.entries(config.upstreams)) upstreams.set(name, compileUpstream(name, upstream));
+  for (const [name, upstream] of Object.entries(config.upstreams)) {
+    upstreams.set(name, compileUpstream(name, upstream, texts));
+  }
   for (const { upstream } of config.routes) {
     if (upstream === undefined || isName(upstream)) continue;
     const model = anonymousUpstream(upstream);

@@ -5,7 +5,12 @@ import type { SnapshotModel } from './snapshot.ts';
  * The order of listeners does not count.
  */
 export function restartFields(old: SnapshotModel, next: SnapshotModel): string[] {
-  return [...listenerFields(old, next), ...storeFields(old, next), ...adminFields(old, next)];
+  return [
+    ...listenerFields(old, next),
+    ...storeFields(old, next),
+    ...workersFields(old, next),
+    ...adminFields(old, next),
+  ];
 }
 
 function listenerFields(old: SnapshotModel, next: SnapshotModel): string[] {
@@ -25,4 +30,8 @@ function storeFields(old: SnapshotModel, next: SnapshotModel): string[] {
 function adminFields(old: SnapshotModel, next: SnapshotModel): string[] {
   if (old.admin?.label === next.admin?.label) return [];
   return [old.admin === undefined || next.admin === undefined ? 'admin' : 'admin.address'];
+}
+
+function workersFields(old: SnapshotModel, next: SnapshotModel): string[] {
+  return old.workers === next.workers ? [] : ['workers'];
 }

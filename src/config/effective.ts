@@ -1,11 +1,13 @@
 import { parseRate } from './scalars.ts';
 import { retry as retrySchema } from './schema/routes.ts';
 import type { Config } from './schema.ts';
+import { isSecureEndpoint } from './upstream-tls.ts';
 
 type Route = Config['routes'][number];
 type Timeout = NonNullable<Route['timeout']>;
 type Retry = NonNullable<Route['retry']>;
 type Limit = Config['limits'][string];
+type Upstream = Config['upstreams'][string];
 
 export interface TimeoutPart {
   readonly value: string | false;
@@ -47,13 +49,26 @@ export function effectiveConfig(config: Config): Config {
   const limits = Object.fromEntries(
     Object.entries(config.limits).map(([name, limit]) => [name, effectiveLimit(limit)]),
   );
+  const upstreams = Object.fromEntries(
+    Object.entries(config.upstreams).map(([name, upstream]) => [name, effectiveUpstream(upstream)]),
+  );
   const routes = config.routes.map((route, index) => effectiveRoute(config, route, index));
-  return { ...config, limits, routes };
+  return { ...config, limits, upstreams, routes };
 }
 
 function effectiveLimit(limit: Limit): Limit {
   if (limit.rate !== undefined) return { ...limit, burst: limit.burst ?? parseRate(limit.rate)!.count };
   return limit.quota === undefined ? limit : { ...limit, timezone: limit.timezone ?? 'UTC' };
+}
+
+/** An endpoint behind https answers under its own name: to ask it for the client's host would be another site's. */
+export function hostOf({ host, endpoints }: Upstream): string {
+  return host ?? (endpoints.some(isSecureEndpoint) ? 'upstream' : 'keep');
+}
+
+function effectiveUpstream(upstream: Upstream): Upstream {
+  const isSecure = upstream.endpoints.some(isSecureEndpoint);
+  return { ...upstream, host: hostOf(upstream), ...(isSecure ? { tls: upstream.tls ?? { verify: true } } : {}) };
 }
 
 function effectiveRoute(config: Config, route: Route, index: number): Route {

@@ -46,7 +46,7 @@ test('the pages name what they are about', () => {
     assert.ok(page.includes(text), text);
   }
   const later = laterPage(['plan']);
-  for (const text of ['`workers`', '`routes[]`', '`rediss://…`', '`headgate plan`'])
+  for (const text of ['`tracing`', '`routes[]`', '`rediss://…`', '`headgate plan`'])
     assert.ok(later.includes(text), text);
   assert.ok(answersPage().includes('| `rate-limited` | 429 | `RL` |'));
 });

@@ -3,8 +3,7 @@
  * `*` = any name). They are told apart from misspelt ones: "known, not in this version".
  */
 const LATER: Readonly<Record<string, readonly string[]>> = {
-  '': ['consumers', 'tiers', 'middleware', 'tracing', 'workers'],
-  'listeners[]': ['tls', 'proxyProtocol'],
+  '': ['consumers', 'tiers', 'middleware', 'tracing'],
   store: ['nodes', 'sentinels', 'master', 'tls', 'password'],
   'limits.*': ['concurrency', 'maxCost', 'settle', 'chargeOn', 'overrides', 'candidate', 'deny', 'warnAt'],
   'upstreams.*': [
@@ -17,7 +16,6 @@ const LATER: Readonly<Record<string, readonly string[]>> = {
     'maxInFlight',
     'queue',
     'adaptive',
-    'tls',
   ],
   'upstreams.*.endpoints[]': ['zone', 'priority', 'drain'],
   'upstreams.*.outlierDetection': ['failureRatio', 'minRequests'],
@@ -43,7 +41,7 @@ const LATER_VALUES = {
   store: ['rediss://…'],
   'limits.*.key': ['jwt.<claim>', 'consumer'],
   'limits.*.cost': ['header.<name>'],
-  'upstreams.*.endpoints[]': ['https://…', 'h2c://…'],
+  'upstreams.*.endpoints[]': ['h2c://…'],
   'upstreams.*.balance': ['peak-ewma', 'hash'],
   'upstreams.*.healthCheck.type': ['grpc'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

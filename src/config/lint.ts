@@ -3,10 +3,17 @@ import { patternsOf } from './checks.ts';
 import type { Finding } from './issue.ts';
 import { asObject, type RawObject, texts } from './raw.ts';
 import type { Config } from './schema.ts';
+import { lintUpstreamTls } from './upstream-tls.ts';
 
 /** What is allowed and most likely not meant: for a configuration that has no errors. */
 export function lint(config: Config): Finding[] {
-  return [...unused(config), ...shadowed(config), ...missingParams(config), ...uselessStrips(config)];
+  return [
+    ...unused(config),
+    ...shadowed(config),
+    ...missingParams(config),
+    ...uselessStrips(config),
+    ...lintUpstreamTls(config),
+  ];
 }
 
 function unused(config: Config): Finding[] {

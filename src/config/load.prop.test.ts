@@ -42,6 +42,7 @@ const whole = {
   defaults: { limits: ['c'], timeout: '5s', retry: false },
   admin: { address: ':9901', tokens: [{ token: 't', role: 'read' }], allowedHosts: ['a'] },
   log: { level: 'info', access: 'json' },
+  workers: 2,
   shutdown: { delay: '1s', grace: '2s' },
 };
 

@@ -46,7 +46,7 @@ routes:
   });
 
   const single: [name: string, text: string, error: string][] = [
-    ['a field of a later version', 'workers: 4', '1:1: workers: known, not in this version'],
+    ['a field of a later version', 'tracing: {}', '1:1: tracing: known, not in this version'],
     [
       'a field of a later version below',
       'upstreams:\n  a:\n    endpoints: [http://a]\n    sticky: { cookie: hg }\n',
@@ -63,9 +63,9 @@ routes:
       '1:51: upstreams.a.balance: hash is known, not in this version',
     ],
     [
-      'an https endpoint',
-      'upstreams: { a: { endpoints: [https://a] } }',
-      '1:31: upstreams.a.endpoints[0]: https:// is known, not in this version',
+      'an h2c endpoint',
+      'upstreams: { a: { endpoints: [h2c://a] } }',
+      '1:31: upstreams.a.endpoints[0]: h2c:// is known, not in this version',
     ],
     [
       'http2',
@@ -133,8 +133,8 @@ routes:
   });
 
   test('fields that are there twice come with all other errors', () => {
-    assert.deepEqual(errorsOf(load('workers: 2\nlog: {}\nlog: {}')), [
-      'headgate.yaml:1:1: workers: known, not in this version',
+    assert.deepEqual(errorsOf(load('tracing: {}\nlog: {}\nlog: {}')), [
+      'headgate.yaml:1:1: tracing: known, not in this version',
       'headgate.yaml:3:1: the field log is there twice',
     ]);
   });

@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { applyEnvironment, type EnvironmentDefault } from './environment.ts';
+import { checkFiles } from './file-checks.ts';
 import { type Environment, interpolate, reasonOf, type Secrets } from './interpolate.ts';
 import { type ConfigIssue, type ConfigPath, type Finding, formatPath, pathKey } from './issue.ts';
 import { lint } from './lint.ts';
 import { isSecretPlace } from './redact.ts';
 import type { Config } from './schema.ts';
+import { type ConfigTexts, readUpstreamFiles } from './upstream-tls.ts';
 import { validate, valueAt } from './validate.ts';
 import { type Position, readYaml, type YamlTree } from './yaml-tree.ts';
 
@@ -18,8 +20,15 @@ export interface LoadedConfig {
   readonly secrets: Secrets;
   /** Allowed, and most likely not meant. */
   readonly warnings: readonly ConfigIssue[];
+  /** What `upstreams.*.tls` names, as it was when it was judged. */
+  readonly texts: ConfigTexts;
   /** The file, as it was named; undefined for an object. */
   readonly source: string | undefined;
+}
+
+/** Folder in which relative paths of a configuration begin: that of its file, or the working folder. */
+export function folderOf({ source }: Pick<LoadedConfig, 'source'>): string {
+  return source === undefined ? '' : dirname(source);
 }
 
 /** All errors of a configuration, in the order of the text. */
@@ -143,7 +152,12 @@ function check(input: unknown, origin: Origin): LoadResult {
     return { ok: false, errors: locate(withoutFollowers(copied.findings, validated.findings)) };
   }
   const { config } = validated;
-  return { ok: true, config, secrets: copied.secrets, warnings: locate(lint(config)), source: origin.file };
+  const files = checkFiles(config, readFile, Date.now());
+  const upstreamFiles = readUpstreamFiles(config, readFile);
+  const errors = [...files.errors, ...upstreamFiles.errors];
+  if (errors.length > 0) return { ok: false, errors: locate(errors) };
+  const warnings = locate([...lint(config), ...files.warnings, ...upstreamFiles.warnings]);
+  return { ok: true, config, secrets: copied.secrets, warnings, texts: upstreamFiles.texts, source: origin.file };
 }
 
 /** Where a replacement failed, what the schema says about the outcome is noise. */

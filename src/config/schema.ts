@@ -4,6 +4,7 @@ import { limits } from './schema/limits.ts';
 import { headers, limitNames, retry, routes, timeout } from './schema/routes.ts';
 import { admin, listeners, log, shutdown, store } from './schema/server.ts';
 import { upstreams } from './schema/upstreams.ts';
+import { workers } from './schema/workers.ts';
 
 const defaults = z
   .strictObject({
@@ -36,6 +37,7 @@ export const configSchema = z.strictObject({
     description: 'Keys the hashes of limiter keys. Default: made once and kept in the store, so that a fleet agrees.',
   }),
   log,
+  workers,
   shutdown,
 });
 

@@ -6,18 +6,38 @@ export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
 
+/** TLS of a listener; files are absolute, or relative to the working folder. */
+export interface ListenerTlsModel {
+  readonly certificates: readonly CertificateFiles[];
+  readonly clientAuth: 'none' | 'request' | 'require';
+  readonly caFile: string | undefined;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
+export interface CertificateFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** The certificate's file as it is written: label of metrics and messages. */
+  readonly label: string;
+}
+
 export interface ListenerModel {
   readonly address: ListenAddress;
   /** As written, e.g. `0.0.0.0:8080`: label of metrics and messages. */
   readonly label: string;
   /** Place in the configuration, e.g. `listeners[0]`. */
   readonly place: string;
+  /** Undefined: in clear. */
+  readonly tls: ListenerTlsModel | undefined;
+  readonly proxyProtocol: 'require' | 'allow' | false;
   /** CIDR blocks (`private` expanded); `trustedHops` instead counts proxies. */
   readonly trustedProxies: readonly string[];
   readonly trustedHops: number | undefined;
   readonly headersTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly bodyTimeoutMs: number;
+  /** Octets a second. */
+  readonly minBodyRate: number | undefined;
   readonly maxHeaderBytes: number;
   readonly maxHeaders: number;
   readonly maxConnections: number | undefined;
@@ -47,6 +67,8 @@ export interface SnapshotModel {
   readonly secret: string | undefined;
   readonly admin: AdminModel | undefined;
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly access: 'json' | 'combined' | false };
+  /** Processes that serve, as written; `auto` = one per core. */
+  readonly workers: number | 'auto';
   readonly shutdown: { readonly delayMs: number; readonly graceMs: number };
   /** SHA-256 of the canonical configuration, first 12 hex digits. */
   readonly hash: string;

@@ -11,18 +11,21 @@ import type {
 import { limitView, routeViews } from '../admin/views.ts';
 import type { Config } from '../config/schema.ts';
 import type { SnapshotModel } from '../config/snapshot.ts';
+import type { LimitModel } from '../limits/limit-model.ts';
 import type { FleetMember, LimitStore } from '../limits/limit-store.ts';
-import type { Limiter } from '../limits/limiter.ts';
+import type { LimiterView } from '../limits/limiter.ts';
 import type { LogLevel } from '../ports.ts';
-import type { Upstreams } from '../upstream/upstreams.ts';
 
 /** The parts of a running gateway that its admin API shows. */
 export interface AdminParts {
   readonly instanceId: string;
   readonly version: string;
-  readonly limiter: Limiter;
   readonly store: LimitStore;
-  readonly upstreams: Upstreams;
+  /** Processes that decide in this gateway. */
+  readonly workers: number;
+  /** The figures of these limits; of a gateway with workers they are asked for. */
+  limits(models: Iterable<LimitModel>): readonly LimiterView[] | Promise<readonly LimiterView[]>;
+  upstreams(): readonly UpstreamView[] | Promise<readonly UpstreamView[]>;
   isReady(): boolean;
   model(): SnapshotModel;
   /** The configuration in force, secrets hidden. */
@@ -52,14 +55,14 @@ export class GatewayAdmin implements AdminSource {
     return routeViews(this.parts.model(), this.parts.printable());
   }
 
-  upstreams(): readonly UpstreamView[] {
-    return this.parts.upstreams.views();
+  upstreams(): readonly UpstreamView[] | Promise<readonly UpstreamView[]> {
+    return this.parts.upstreams();
   }
 
-  limits(): readonly LimitView[] {
+  async limits(): Promise<readonly LimitView[]> {
     const { limits } = this.parts.model();
     const shown = this.parts.printable().limits;
-    return this.parts.limiter.view(limits.values()).map((figures) => {
+    return (await this.parts.limits(limits.values())).map((figures) => {
       const limit = limits.get(figures.name);
       if (limit === undefined) throw new TypeError(`no limit ${figures.name}`);
       return limitView(limit, shown[limit.name]!, {
@@ -73,13 +76,16 @@ export class GatewayAdmin implements AdminSource {
   }
 
   fleet(): FleetView {
-    const { store, instanceId, version } = this.parts;
+    const { store, instanceId, version, workers } = this.parts;
     const model = this.parts.model();
     const others = (store.members ?? []).filter(({ id }) => id !== instanceId);
     return {
       size: store.fleetSize,
       store: { kind: model.store.kind, up: store.available },
-      instances: [{ id: instanceId, version, configHash: model.hash, self: true }, ...others.map(otherInstance)],
+      instances: [
+        { id: instanceId, version, configHash: model.hash, workers, self: true },
+        ...others.map(otherInstance),
+      ],
     };
   }
 
@@ -96,6 +102,6 @@ export class GatewayAdmin implements AdminSource {
   }
 }
 
-function otherInstance({ id, version, configHash }: FleetMember): InstanceView {
-  return { id, version: version ?? null, configHash: configHash ?? null, self: false };
+function otherInstance({ id, version, configHash, workers }: FleetMember): InstanceView {
+  return { id, version: version ?? null, configHash: configHash ?? null, workers, self: false };
 }

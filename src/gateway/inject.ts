@@ -1,10 +1,9 @@
 import { canonicalIp } from '../core/ip.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
-import type { GatewayError } from '../errors.ts';
 import type { Body, BodySink } from '../http/body.ts';
 import { FieldCode, fieldCodeOf, HOP_BY_HOP } from '../http/field-code.ts';
 import { type Fields, ListFields } from '../http/fields.ts';
-import type { OutgoingFields, ReplyHead, RequestHead } from '../http/head.ts';
+import { addedLines, type OutgoingFields, type ReplyHead, type RequestHead } from '../http/head.ts';
 import { hostOf } from '../http/http1/authority.ts';
 import { isFieldValue, isTarget, isToken } from '../http/http1/chars.ts';
 import { connectionOptions } from '../http/http1/connection-options.ts';
@@ -19,7 +18,7 @@ import { serve } from '../proxy/pipeline.ts';
 export interface InjectRequest {
   /** Default `GET`. */
   readonly method?: string;
-  /** Path and query, or an absolute `http:` URL. */
+  /** Path and query, or an absolute `http:` or `https:` URL. */
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
@@ -53,6 +52,7 @@ class InMemoryDownstream implements Downstream, Body {
   readonly peer: Peer;
   readonly head: RequestHead;
   readonly length: number | undefined;
+  readonly leastBytesPerS = undefined;
   readonly transient = false;
   timer: WheelTimer = new WheelTimer(() => 0);
   exchange: Exchange | undefined = undefined;
@@ -66,7 +66,8 @@ class InMemoryDownstream implements Downstream, Body {
 
   constructor(request: InjectRequest, resolve: (response: InjectResponse) => void) {
     const address = canonicalIp(request.peer ?? '127.0.0.1') ?? '127.0.0.1';
-    this.peer = { address, trusted: false, settledBy: undefined, listenerPlace: 'inject', forwarding: undefined };
+    const settled = { trusted: false, settledBy: undefined, listenerPlace: 'inject', forwarding: undefined };
+    this.peer = { address, scheme: schemeOf(request.url), nameless: false, ...settled };
     this.content = Buffer.from(request.body ?? '');
     this.length = this.content.length;
     this.head = headOf(request, this.content.length);
@@ -83,8 +84,6 @@ class InMemoryDownstream implements Downstream, Body {
   }
 
   resume(): void {}
-
-  abort(_error: GatewayError): void {}
 
   writeInformational(): void {}
 
@@ -123,6 +122,10 @@ class InMemoryDownstream implements Downstream, Body {
     const { status, headers, trailers, isCut } = this;
     this.resolve({ status, headers, trailers, isCut, body: Buffer.concat(this.chunks) });
   }
+}
+
+function schemeOf(url: string): Peer['scheme'] {
+  return /^https:/i.test(url) ? 'https' : 'http';
 }
 
 function headOf(request: InjectRequest, bodyLength: number): RequestHead {
@@ -174,7 +177,7 @@ function collect(head: OutgoingFields): Record<string, string> {
   head.fields.each((name, value) => {
     if (((mask >> fieldCodeOf(name)) & 1) === 0 && head.drop?.has(name) !== true) add(name, value);
   });
-  const lines = [...(head.shared?.lines ?? []), ...head.extra];
+  const lines = addedLines(head);
   for (let at = 0; at < lines.length; at += 2) add((lines[at] as string).toLowerCase(), lines[at + 1] as string);
   return headers;
 }

@@ -4,6 +4,7 @@ import type { SnapshotModel } from '../config/snapshot.ts';
 import type { Random } from '../core/random.ts';
 import type { LimitStore } from '../limits/limit-store.ts';
 import type { Cancel, ClockAndTimers, Log, Metrics } from '../ports.ts';
+import type { WorkerPart } from './worker-part.ts';
 
 /** The store of limits with its life: a gateway starts and serves whether or not it answers. */
 export interface OpenStore {
@@ -22,6 +23,10 @@ export interface StoreDeps {
   readonly version: string;
   /** Of the configuration in force. */
   readonly configHash: () => string;
+  /** Processes that decide in this gateway. */
+  readonly workers: number;
+  /** Where this process is one of them: what is known of the fleet. */
+  readonly asWorker?: Pick<WorkerPart, 'members' | 'secret'> | undefined;
 }
 
 /** Makes the store that a configuration names. */
@@ -35,8 +40,10 @@ export function openStore({ store, secret }: SnapshotModel, deps: StoreDeps): Op
     };
     return { store: memory, start, close: async () => stopSweeping() };
   }
+  const { asWorker, ...others } = deps;
   const redis = new RedisStore({
-    ...deps,
+    ...others,
+    ...(asWorker === undefined ? {} : { asWorker }),
     url: store.url,
     prefix: store.prefix,
     timeoutMs: store.timeoutMs,

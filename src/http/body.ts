@@ -14,11 +14,11 @@ export interface BodySink {
 export interface Body {
   /** Length in bytes when the message states it. */
   readonly length: number | undefined;
+  /** What it must bring a second on average; undefined = no bound. */
+  readonly leastBytesPerS: number | undefined;
   /** True when a chunk's memory is used again after `onData` returns: a sink that keeps the bytes copies them. */
   readonly transient: boolean;
   /** Starts the flow into `sink`; called once. */
   pipe(sink: BodySink): void;
   resume(): void;
-  /** The consumer wants no more; the source is discarded in a way that is safe for its connection. */
-  abort(error: GatewayError): void;
 }

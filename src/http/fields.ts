@@ -49,3 +49,14 @@ export function copyOf(fields: Fields): Fields {
 export function joinLines(name: string, first: string, next: string): string {
   return `${first}${name === 'cookie' ? '; ' : ', '}${next}`;
 }
+
+/**
+ * The members of a list field in lower case (RFC 9110 §5.6.1), empty ones included. Only SP and HTAB are blanks there:
+ * `trim()` would take U+00A0 for one, which other readers do not.
+ */
+export function listMembers(value: string): string[] {
+  return value
+    .toLowerCase()
+    .split(',')
+    .map((member) => member.replace(/^[ \t]+|[ \t]+$/g, ''));
+}

@@ -53,10 +53,10 @@ function forwardingLines(head: RequestHead, peer: Peer): FlatFields {
   // A unix socket has no address to add.
   const way = [forwardedFor, address === UNIX_PEER ? undefined : address].filter((part) => part !== undefined);
   if (way.length > 0) lines.push('X-Forwarded-For', way.join(', '));
-  lines.push('X-Forwarded-Proto', received['x-forwarded-proto'] ?? 'http');
+  lines.push('X-Forwarded-Proto', received['x-forwarded-proto'] ?? peer.scheme);
   const host = received['x-forwarded-host'] ?? head.authority;
   if (host !== '') lines.push('X-Forwarded-Host', host);
-  const element = forwardedElement(address, head.authority);
+  const element = forwardedElement(address, head.authority, peer.scheme);
   lines.push('Forwarded', received.forwarded === undefined ? element : `${received.forwarded}, ${element}`);
   const via = `${head.version.slice(5)} headgate`;
   lines.push('Via', received.via === undefined ? via : `${received.via}, ${via}`);
@@ -70,10 +70,10 @@ function receivedFields(head: Fields, trusted: boolean): Received {
 }
 
 /** One element of Forwarded: an IPv6 address is bracketed and quoted, as is whatever is no token (RFC 7239 §4, §6). */
-function forwardedElement(address: string, authority: string): string {
+function forwardedElement(address: string, authority: string, scheme: Peer['scheme']): string {
   const node = address.includes(':') ? `"[${address}]"` : address === UNIX_PEER ? '_unix' : address;
   const host = authority === '' ? '' : `;host=${/^[A-Za-z0-9._-]+$/.test(authority) ? authority : `"${authority}"`}`;
-  return `for=${node}${host};proto=http`;
+  return `for=${node}${host};proto=${scheme}`;
 }
 
 const VIA_11 = new FieldBlock(['Via', '1.1 headgate']);

@@ -76,8 +76,9 @@ export function renderLines(out: string, lines: FlatFields): string {
 }
 
 /**
- * A head on its way out: the fields that came in, less those dropped and the hop-by-hop ones, plus `shared` and `extra`.
- * Whoever edits a head adds to `dropCodes` or `drop`, and to `extra`; the codec then writes it in one pass.
+ * A head on its way out: the fields that came in, less those dropped and the hop-by-hop ones, plus `shared`, the request's
+ * id, `varying` and `extra`. Whoever edits a head adds to `dropCodes` or `drop`, and lines by `addLine`; the codec then
+ * writes it in one pass.
  */
 export interface OutgoingFields {
   fields: Fields;
@@ -85,8 +86,26 @@ export interface OutgoingFields {
   dropCodes: number;
   /** Lower-case names. */
   drop: ReadonlySet<string> | undefined;
+  /** The same over many messages. */
   shared: FieldBlock | undefined;
-  readonly extra: FlatFields;
+  /** Told as X-Request-Id; '' where it is not to be told. */
+  requestId: string;
+  /** One of a few blocks that take turns. */
+  varying: FieldBlock | undefined;
+  /** Further lines; most heads have none. */
+  extra: FlatFields | undefined;
+}
+
+/** Adds a line behind all others. */
+export function addLine(head: OutgoingFields, name: string, value: string): void {
+  if (head.extra === undefined) head.extra = [name, value];
+  else head.extra.push(name, value);
+}
+
+/** All lines that a head adds to those that came in, whatever they are kept in. */
+export function addedLines({ shared, requestId, varying, extra }: OutgoingFields): FlatFields {
+  const id = requestId === '' ? [] : ['X-Request-Id', requestId];
+  return [...(shared?.lines ?? []), ...id, ...(varying?.lines ?? []), ...(extra ?? [])];
 }
 
 /** A reply as middleware sees it; the body is streamed beside it. */

@@ -13,10 +13,11 @@ export class NamedLimit {
   /** Decisions since the start. */
   allowed = 0;
   refused = 0;
-  readonly items: RemainingItems;
+  /** Lines of `RateLimit`. */
+  readonly items: RemainingItems<FieldBlock>;
 
   constructor(name: string) {
-    this.items = new RemainingItems(name);
+    this.items = new RemainingItems(name, (text) => new FieldBlock(['RateLimit', text]));
   }
 }
 
@@ -28,7 +29,7 @@ export class BoundLimit implements StoreLimit {
   readonly shadow: boolean;
   /** The `q` of its policy. */
   readonly quota: number;
-  readonly items: RemainingItems;
+  readonly items: RemainingItems<FieldBlock>;
   readonly keys: LimitKeys;
   readonly except: LimitException | undefined;
   private readonly metrics: LimitMetrics;

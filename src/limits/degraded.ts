@@ -40,8 +40,8 @@ interface Outage {
  *   with the store → local     a call failed, or the store says that it is not there
  *   local → with the store     a call succeeded
  *
- * Local, this gateway spends its share of every limit, the fleet taken as large as it was last seen; it starts with what
- * the store last said was left. What was spent locally ends with the outage.
+ * Local, this process spends its share of every limit, the fleet with all its workers taken as large as it was last seen;
+ * it starts with what the store last said was left. What was spent locally ends with the outage.
  */
 export class LocalMode {
   private outage: Outage | undefined;
@@ -62,7 +62,7 @@ export class LocalMode {
   enter(): void {
     if (this.outage !== undefined) return;
     const sinceUs = this.store.nowUs();
-    const gateways = Math.max(1, this.store.fleetSize);
+    const gateways = Math.max(1, this.store.sharers ?? this.store.fleetSize);
     const local = this.createLocal(
       () => this.store.nowUs(),
       (limit, key, nowUs, state) => seedShare(limit, this.lastSeen.of(key.storeKey), nowUs, state, sinceUs, gateways),

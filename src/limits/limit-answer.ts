@@ -1,7 +1,7 @@
 import { policyItem, type RateLimitFields, wholeSeconds } from '../core/limit/fields.ts';
 import { ceiling } from '../core/limit/kind.ts';
 import type { LimitSpec } from '../core/limit/spec.ts';
-import { EMPTY_BLOCK, type FlatFields, type OutgoingFields } from '../http/head.ts';
+import { addLine, EMPTY_BLOCK, FieldBlock, type OutgoingFields } from '../http/head.ts';
 import type { RouteLimits } from './bound-limit.ts';
 import { keyInWords } from './limit-key.ts';
 import type { LimitVerdict, VerdictEntry } from './limit-verdict.ts';
@@ -29,8 +29,12 @@ function isViolated(entry: VerdictEntry): boolean {
   return !entry.ok && !entry.shadow;
 }
 
-function itemOf(entry: VerdictEntry): string {
+function lineOf(entry: VerdictEntry): FieldBlock {
   return entry.limit.items.item(entry.remaining, entry.waitMs);
+}
+
+function itemOf(entry: VerdictEntry): string {
+  return lineOf(entry).lines[1] as string;
 }
 
 /** The policy of the route, put together once and again only when a quota's period ends. */
@@ -57,18 +61,19 @@ function policyOf(route: RouteLimits, atUs: number): string | undefined {
   return route.policy;
 }
 
-/** Value of `RateLimit`: what is left of the scarcest limit, or of every one that was violated. */
-function limitOf(verdict: LimitVerdict): string | undefined {
-  const { entries, failure } = verdict;
-  if (failure === 'rate-limited') return entries.filter(isViolated).map(itemOf).join(', ');
+/** `RateLimit`: what is left of the scarcest limit, or of every one that was violated. */
+function limitOf({ entries, failure }: LimitVerdict): FieldBlock | undefined {
+  if (failure === 'rate-limited') {
+    return new FieldBlock(['RateLimit', entries.filter(isViolated).map(itemOf).join(', ')]);
+  }
   // Of a request refused for the store's sake nothing was decided.
   const least = failure === 'store-failed' ? undefined : scarcest(entries);
-  return least === undefined ? undefined : itemOf(least);
+  return least === undefined ? undefined : lineOf(least);
 }
 
 /** Values of `RateLimit-Policy` and `RateLimit`, to be merged with an upstream's own (`mergeUpstreamFields`). */
 export function rateLimitFields(verdict: LimitVerdict, route: RouteLimits): RateLimitFields {
-  return { policy: policyOf(route, verdict.entries[0]!.atUs), limit: limitOf(verdict) };
+  return { policy: policyOf(route, verdict.entries[0]!.atUs), limit: limitOf(verdict)?.lines[1] };
 }
 
 /** Adds the same to the fields of an answer. As for all of these, the verdict has entries. */
@@ -76,16 +81,16 @@ export function addStandardFields(head: OutgoingFields, verdict: LimitVerdict, r
   const policy = policyOf(route, verdict.entries[0]!.atUs);
   // The same for every answer of the route: it joins what is rendered once.
   if (policy !== undefined) head.shared = route.withPolicy(head.shared ?? EMPTY_BLOCK, policy);
-  const limit = limitOf(verdict);
-  if (limit !== undefined) head.extra.push('RateLimit', limit);
+  head.varying = limitOf(verdict);
 }
 
 /** Adds `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds from now) of the limit nearest to its end. */
-export function addLegacyFields(out: FlatFields, verdict: LimitVerdict): void {
+export function addLegacyFields(out: OutgoingFields, verdict: LimitVerdict): void {
   const shown = verdict.admitted ? scarcest(verdict.entries) : longestWait(verdict);
   if (shown === undefined) return;
-  out.push('X-RateLimit-Limit', String(shown.limit.quota), 'X-RateLimit-Remaining', String(shown.remaining));
-  if (shown.waitMs !== undefined) out.push('X-RateLimit-Reset', String(wholeSeconds(shown.waitMs)));
+  addLine(out, 'X-RateLimit-Limit', String(shown.limit.quota));
+  addLine(out, 'X-RateLimit-Remaining', String(shown.remaining));
+  if (shown.waitMs !== undefined) addLine(out, 'X-RateLimit-Reset', String(wholeSeconds(shown.waitMs)));
 }
 
 /** Whether it was decided without the store: `X-RateLimit-Mode: local`. */

@@ -82,6 +82,8 @@ export interface FleetMember {
   /** Undefined where it did not tell. */
   readonly version: string | undefined;
   readonly configHash: string | undefined;
+  /** Processes that decide in it, ≥ 1. */
+  readonly workers: number;
 }
 
 /**
@@ -97,6 +99,11 @@ export interface LimitStore {
   nowUs(): number;
   /** Gateways on this store, ≥ 1; the last number seen while it is away. */
   readonly fleetSize: number;
+  /**
+   * Among how many a limit is shared out while the store is away: the workers of all gateways, ≥ `fleetSize`. Where it is
+   * left out each gateway is one.
+   */
+  readonly sharers?: number;
   /** Who they are, as last seen, this one included; undefined where the store keeps no list, or has not answered yet. */
   readonly members: readonly FleetMember[] | undefined;
   /** The secret that the fleet shares, once it is known; undefined where each gateway has its own. */

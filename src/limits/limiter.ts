@@ -30,8 +30,8 @@ export interface LimiterOptions {
   readonly log?: Pick<Log, 'error'>;
 }
 
-/** A limit in the admin view. */
-export interface LimitView {
+/** The figures of a limit, for the admin API. */
+export interface LimiterView {
   readonly name: string;
   readonly mode: LimitMode;
   readonly allowed: number;
@@ -134,7 +134,7 @@ export class Limiter implements Judge {
   }
 
   /** The limits in use, for the admin API. */
-  view(models: Iterable<LimitModel>): LimitView[] {
+  view(models: Iterable<LimitModel>): LimiterView[] {
     const mode = this.sync === undefined && (this.local.active || !this.store.available) ? 'local' : 'strict';
     return [...models].map(({ name }) => ({
       name,

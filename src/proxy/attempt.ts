@@ -72,6 +72,7 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
     const { downstream, head: request } = this.exchange;
     if (request.version === 'HTTP/1.0' || (head.status === 100 && !request.expectsContinue)) return;
     downstream.writeInformational(head);
+    if (head.status === 100) this.exchange.body?.continued();
   }
 
   onResponse(head: ResponseHead, bodyLength: number | undefined): void {
@@ -123,15 +124,22 @@ export class Attempt implements PoolWaiter, ChannelReceiver {
   onFailure(error: GatewayError, responded: boolean): void {
     const outcome = error.kind === 'upstream-closed' || error.kind === 'upstream-protocol' ? 'reset' : 'timeout';
     // A kept connection that dies before it answers is a race with the endpoint's idle timeout, and nobody's fault.
-    const blamed = !(this.reused && error.kind === 'upstream-closed' && !responded);
+    const isRace = this.reused && error.kind === 'upstream-closed' && !responded;
     const failure = error.kind === 'upstream-protocol' ? 'protocol' : 'reset';
-    guarded(this.exchange, () => this.failed(error, blamed ? outcome : 'neutral', failure));
+    if (this.channel?.unsent === true) this.sent = false;
+    guarded(this.exchange, () => {
+      if (isRace) this.pool.unanswered(this.channel as UpstreamChannel);
+      this.failed(error, isRace ? 'neutral' : outcome, failure);
+    });
   }
 
   /** No response head came in time. */
   timedOut(error: GatewayError): void {
+    // Without a connection nothing was sent, and in a queue the endpoint is not to blame.
+    const outcome = this.isQueued ? 'neutral' : 'timeout';
+    const failure = this.channel === undefined ? 'connect' : 'timeout';
     this.letGo();
-    this.failed(error, 'timeout', 'timeout');
+    this.failed(error, outcome, failure);
   }
 
   /** The response is not wanted: another attempt is made. The connection lives on where that is cheap. */

@@ -4,6 +4,7 @@ import type { AccessLog, ClockAndTimers, Log } from '../ports.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { EndpointPool } from '../upstream/pool.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { OpenTunnels } from './open-tunnels.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What every exchange needs and no exchange owns. One per gateway. */
@@ -14,6 +15,7 @@ export interface ProxyContext {
   readonly wheel: TimerWheel;
   readonly random: Random;
   readonly log: Log;
+  readonly tunnels: OpenTunnels;
   /** Undefined where the access log is off. */
   accessLog: AccessLog | undefined;
   /** True from the first sign of shutdown: connections close after the response they carry. */

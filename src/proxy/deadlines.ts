@@ -6,10 +6,14 @@ import type { Exchange } from './exchange.ts';
 const HALF_CLOSED_MS = 5000;
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** When the response head must be there; Infinity while the request is coming or where there is no bound. */
+/**
+ * When the response head must be there; Infinity while the request is coming or where there is no bound. A body that the
+ * client was not asked for yet is not coming: it waits for a connection or for `100 Continue`, and that has its bound.
+ */
 export function responseDeadlineMs(exchange: Exchange): number {
   const { responseTimeoutMs } = exchange.route.model;
-  return exchange.readMs === undefined || responseTimeoutMs === undefined ? NEVER : exchange.readMs + responseTimeoutMs;
+  const fromMs = exchange.readMs ?? exchange.body?.waitingSinceMs;
+  return fromMs === undefined || responseTimeoutMs === undefined ? NEVER : fromMs + responseTimeoutMs;
 }
 
 /** When the running attempt must have its response head (`retry.perTry`). */

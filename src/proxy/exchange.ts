@@ -7,7 +7,7 @@ import { cookieValue } from '../http/cookie.ts';
 import { FieldCode, maskOf } from '../http/field-code.ts';
 import { copyOf, type Fields, ListFields } from '../http/fields.ts';
 import { responseVia } from '../http/forwarding.ts';
-import type { ProtocolVersion, ReplyHead, RequestHead, ResponseHead } from '../http/head.ts';
+import { addLine, type ProtocolVersion, type ReplyHead, type RequestHead, type ResponseHead } from '../http/head.ts';
 import { type ProblemOptions, problemReply, type Reply } from '../http/problem.ts';
 import { reasonPhrase } from '../http/reason-phrases.ts';
 import type { LimitSubject } from '../limits/limit-subject.ts';
@@ -134,8 +134,8 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   answer(reply: Reply): void {
     if (this.finished) return;
     const head = this.replyHead(reply.status, reasonPhrase(reply.status), NO_FIELDS, reply.body.length);
-    for (const text of reply.fields) head.extra.push(text);
-    if (!hasLine(reply.fields, 'date')) head.extra.push('Date', this.context.dateText());
+    head.extra = [...reply.fields];
+    if (!hasLine(reply.fields, 'date')) addLine(head, 'Date', this.context.dateText());
     this.runResponseHooks(head, reply.body, 0);
   }
 
@@ -165,7 +165,7 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
   respond(response: ResponseHead, bodyLength: number | undefined): void {
     const head = this.replyHead(response.status, response.reasonPhrase, response, bodyLength);
     head.shared = responseVia(response);
-    if (!response.has(FieldCode.date)) head.extra.push('Date', this.context.dateText());
+    if (!response.has(FieldCode.date)) addLine(head, 'Date', this.context.dateText());
     if (response.connectionNamed !== undefined) {
       head.drop = new Set([...response.connectionNamed, ...(head.drop ?? [])]);
     }
@@ -180,7 +180,9 @@ export class Exchange implements LimitSubject, RouteConditions, ExchangeRecord, 
       dropCodes: REPLACED_IN_RESPONSE,
       drop: this.route.responseDrop,
       shared: undefined,
-      extra: ['X-Request-Id', this.id],
+      requestId: this.id,
+      varying: undefined,
+      extra: undefined,
       bodyLength,
     };
   }

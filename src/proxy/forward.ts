@@ -24,7 +24,7 @@ export function forward(exchange: Exchange, upstream: Upstream): void {
   if (downstream.requestBody !== undefined) {
     const keep = (route.model.retry?.attempts ?? 1) > 1;
     const limit = route.model.bodyLimitBytes ?? Number.POSITIVE_INFINITY;
-    exchange.body = new RequestBody(downstream.requestBody, exchange, limit, keep);
+    exchange.body = new RequestBody(downstream.requestBody, exchange, limit, keep, exchange.head.expectsContinue);
   }
   const nowMs = context.clock.nowMs();
   exchange.upstreamStartMs = nowMs;
@@ -126,10 +126,11 @@ function retry(attempt: Attempt, afterConnect: boolean): void {
   });
 }
 
-/** The endpoint switched protocols: only to the one that the client asked for. */
+/** The endpoint switched protocols: only to the one that the client asked for, and not in HTTP/1.0, which has no 1xx. */
 export function attemptTunnelled(attempt: Attempt, head: ResponseHead, end: TunnelEnd): void {
   const { exchange } = attempt;
-  if (exchange.head.upgrade === undefined || head.get('upgrade')?.toLowerCase() !== exchange.head.upgrade) {
+  const asked = exchange.head.upgrade;
+  if (asked === undefined || head.get('upgrade')?.toLowerCase() !== asked || head.version !== 'HTTP/1.1') {
     end.destroy();
     const error = new GatewayError('upstream-protocol', 'upstream', 'The endpoint switched protocols unasked.');
     attempt.onFailure(error, true);

@@ -2,7 +2,7 @@
 import { rewritePath } from '../core/route/rewrite.ts';
 import { FieldCode, maskOf } from '../http/field-code.ts';
 import { forwardingDrop, forwardingFields } from '../http/forwarding.ts';
-import type { FlatFields, OutgoingRequest } from '../http/head.ts';
+import type { OutgoingRequest } from '../http/head.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Exchange } from './exchange.ts';
@@ -13,15 +13,14 @@ const MAX_FORWARDS = maskOf(FieldCode.maxForwards);
 export function outgoingRequest(exchange: Exchange, upstream: Upstream, endpoint: Endpoint): OutgoingRequest {
   const { head, route, downstream } = exchange;
   const edited = route.requestDrop;
-  const extra: FlatFields = edited?.has('x-request-id') === true ? [] : ['X-Request-Id', exchange.id];
-  for (const text of route.requestExtra) extra.push(text);
+  let extra = route.requestExtra.length === 0 ? undefined : [...route.requestExtra];
   const forwarding = forwardingFields(head, downstream.peer);
   let dropCodes = forwardingDrop(downstream.peer);
   if (head.method === 'OPTIONS') {
     const left = nextMaxForwards(head.get('max-forwards'));
     if (left !== undefined) {
       dropCodes |= MAX_FORWARDS;
-      extra.push('Max-Forwards', left);
+      extra = [...(extra ?? []), 'Max-Forwards', left];
     }
   }
   return {
@@ -33,6 +32,8 @@ export function outgoingRequest(exchange: Exchange, upstream: Upstream, endpoint
     drop: dropOf(exchange),
     // The route's word about a field is the last: what it sets or removes, the gateway does not write.
     shared: edited === undefined ? forwarding : forwarding.without(edited),
+    requestId: edited?.has('x-request-id') === true ? '' : exchange.id,
+    varying: undefined,
     extra,
     hasBody: head.hasBody,
     bodyLength: head.bodyLength,

@@ -37,7 +37,7 @@ function answerSpecialMethod(exchange: Exchange): boolean {
     exchange.refuse('method-not-allowed', 'TRACE is not allowed.', { allow: NO_CONTENT.fields[1] });
     return true;
   }
-  if (path !== '*' && exchange.head.get('max-forwards') !== '0') return false;
+  if (path !== '*' && !/^0+$/.test(exchange.head.get('max-forwards') ?? '')) return false;
   exchange.answer(NO_CONTENT);
   return true;
 }

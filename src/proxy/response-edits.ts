@@ -4,10 +4,12 @@ import type { Route } from './snapshot.ts';
 /** The route's word about the fields of a response is the last: over an endpoint's, over the gateway's own. */
 export function applyResponseEdits({ responseDrop, responseExtra }: Route, head: ReplyHead): void {
   if (responseDrop !== undefined) {
-    removeLines(head.extra, responseDrop);
+    if (head.extra !== undefined) removeLines(head.extra, responseDrop);
+    if (responseDrop.has('x-request-id')) head.requestId = '';
     head.shared = head.shared?.without(responseDrop);
+    head.varying = head.varying?.without(responseDrop);
   }
-  for (const text of responseExtra) head.extra.push(text);
+  if (responseExtra.length > 0) head.extra = [...(head.extra ?? []), ...responseExtra];
 }
 
 function removeLines(lines: FlatFields, names: ReadonlySet<string>): void {

@@ -1,6 +1,6 @@
-import type { GatewayError } from '../errors.ts';
+import { GatewayError } from '../errors.ts';
 import { responseVia } from '../http/forwarding.ts';
-import type { ResponseHead } from '../http/head.ts';
+import { addLine, type ResponseHead } from '../http/head.ts';
 import type { TunnelEnd, TunnelPeer } from '../upstream/channel.ts';
 import type { Attempt } from './attempt.ts';
 import { touchStream } from './deadlines.ts';
@@ -16,7 +16,8 @@ export function openTunnel(exchange: Exchange, attempt: Attempt, head: ResponseH
   if (head.connectionNamed !== undefined) reply.drop = new Set([...head.connectionNamed, ...(reply.drop ?? [])]);
   reply.shared = responseVia(head);
   applyResponseEdits(exchange.route, reply);
-  reply.extra.push('Connection', 'Upgrade', 'Upgrade', exchange.head.upgrade as string);
+  addLine(reply, 'Connection', 'Upgrade');
+  addLine(reply, 'Upgrade', exchange.head.upgrade as string);
   exchange.status = 101;
   exchange.headSent = true;
   const clientEnd = exchange.downstream.openTunnel(reply);
@@ -39,13 +40,16 @@ export class Tunnel {
   }
 
   open(): void {
-    this.exchange.tunnel = this;
-    touchStream(this.exchange);
+    const { exchange } = this;
+    exchange.tunnel = this;
+    exchange.route.metrics.tunnels++;
+    exchange.context.tunnels.add(this);
+    touchStream(exchange);
     this.client.attach(this.peer(this.client, this.upstream, true));
     this.upstream.attach(this.peer(this.upstream, this.client, false));
   }
 
-  /** Closes both sides at once: silence for too long, or the gateway stops. */
+  /** Closes both sides at once. */
   destroy(): void {
     this.client.destroy();
     this.upstream.destroy();
@@ -54,9 +58,32 @@ export class Tunnel {
 
   /** Neither side said anything for too long. */
   timedOut(error: GatewayError): void {
-    this.exchange.reason = error.failure.reason;
-    this.exchange.reasonDetail = error.detail;
+    this.blame(error);
     this.destroy();
+  }
+
+  /**
+   * The gateway stops: what was heard is still handed over, then both sides see a regular end. Frames are not parsed, so
+   * no goodbye of the tunnelled protocol can be said.
+   */
+  drain(): void {
+    this.blame(new GatewayError('gateway-stopped', 'gateway', 'The gateway stopped and closed the tunnel.'));
+    this.client.close();
+    this.upstream.close();
+    this.finish();
+  }
+
+  /** The gateway stops and waits no longer. */
+  stop(): void {
+    this.blame(new GatewayError('gateway-stopped', 'gateway', 'The tunnel was still open when the gateway stopped.'));
+    this.destroy();
+  }
+
+  /** Why it ended; what is said first stands. */
+  private blame(error: GatewayError): void {
+    if (this.closed) return;
+    this.exchange.reason ??= error.failure.reason;
+    this.exchange.reasonDetail ??= error.detail;
   }
 
   /** What is heard from one side goes to the other. */
@@ -70,8 +97,12 @@ export class Tunnel {
       },
       onWritable: () => to.resume(),
       onEnd: () => to.end(),
-      onClose: () => {
-        to.close();
+      onClose: (failure) => {
+        if (failure === undefined) to.close();
+        else {
+          this.blame(lost(upwards, failure));
+          to.reset();
+        }
         this.finish();
       },
     };
@@ -80,9 +111,18 @@ export class Tunnel {
   private finish(): void {
     if (this.closed) return;
     this.closed = true;
+    this.exchange.route.metrics.tunnels--;
+    this.exchange.context.tunnels.delete(this);
     this.exchange.upstreamEndMs = this.exchange.context.clock.nowMs();
     this.exchange.attempt = undefined;
     this.attempt.abandonTunnel();
     this.exchange.finish();
   }
+}
+
+/** One side went without a regular end. */
+function lost(isClient: boolean, failure: string): GatewayError {
+  return isClient
+    ? new GatewayError('client-closed', 'downstream', `The client broke off the tunnel (${failure}).`)
+    : new GatewayError('upstream-closed', 'upstream', `The endpoint broke off the tunnel (${failure}).`);
 }

@@ -10,6 +10,12 @@ import type { EndpointAddress } from './endpoint-address.ts';
 export interface UpstreamChannel {
   /** Requests that were answered on it: 0 = fresh. */
   readonly served: number;
+  /** No octet of the running request was given to the socket yet. */
+  readonly unsent: boolean;
+  /** Kept by the pool: when it came to rest, how long it may, and for how long it had rested when it was given out. */
+  idleSinceMs: number;
+  idleUntilMs: number;
+  idleForMs: number;
   /** Sends the head. A body, where there is one, follows through `writeData` and `writeEnd`. */
   send(request: OutgoingRequest, receiver: ChannelReceiver): void;
   /** False asks to pause until `onWritable`. */
@@ -46,9 +52,11 @@ export interface TunnelEnd {
   /** False asks to pause until `onWritable`. A transient chunk is copied where it cannot be written at once. */
   write(chunk: Uint8Array, transient: boolean): boolean;
   end(): void;
-  /** Closes once what waits is written, or is not taken. */
+  /** Closes once what waits is written, or is not taken. What still comes from the other side is dropped. */
   close(): void;
   destroy(): void;
+  /** Closes at once, so that the other side sees that it was not the regular end (RST where the transport has it). */
+  reset(): void;
   pause(): void;
   resume(): void;
 }
@@ -58,7 +66,8 @@ export interface TunnelPeer {
   onWritable(): void;
   /** The other side sends no more. */
   onEnd(): void;
-  onClose(): void;
+  /** It is gone. `failure`: the error that ended it (`ECONNRESET`, `ETIMEDOUT`, …); undefined for a regular end. */
+  onClose(failure: string | undefined): void;
 }
 
 /** Opens connections; the port behind which sockets live. */
@@ -72,6 +81,8 @@ export interface ChannelOwner {
   onConnectFailed(error: GatewayError): void;
   /** The last exchange on it ended well and it may carry another. `hintMs`: the endpoint's own idle limit, if it gave one. */
   onIdle(channel: UpstreamChannel, hintMs: number | undefined): void;
+  /** It shall carry what it carries and nothing new: its address is no longer the endpoint's. */
+  onStale(channel: UpstreamChannel): void;
   /** It is gone, whatever it was doing. */
   onClosed(channel: UpstreamChannel): void;
 }

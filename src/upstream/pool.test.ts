@@ -4,6 +4,7 @@ import { TimerWheel } from '../core/timer-wheel.ts';
 import { GatewayError } from '../errors.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import type { ChannelOwner, Transport, UpstreamChannel } from './channel.ts';
+import type { EndpointAddress } from './endpoint-address.ts';
 import { EndpointPool, type PoolOptions, type PoolWaiter } from './pool.ts';
 
 const ADDRESS = { kind: 'tcp', host: '127.0.0.1', port: 1, authority: '127.0.0.1:1' } as const;
@@ -12,6 +13,10 @@ const OPTIONS: PoolOptions = { maxConnections: 4, connectTimeoutMs: 1000, idleTi
 /** A connection that does nothing but be open or closed. */
 class FakeChannel implements UpstreamChannel {
   served = 0;
+  unsent = false;
+  idleSinceMs = 0;
+  idleUntilMs = 0;
+  idleForMs = 0;
   isClosed = false;
   readonly #owner: ChannelOwner;
 
@@ -42,8 +47,10 @@ class FakeChannel implements UpstreamChannel {
 
 class FakeTransport implements Transport {
   readonly connects: ChannelOwner[] = [];
+  readonly addresses: EndpointAddress[] = [];
 
-  connect(_address: unknown, _timeoutMs: number, owner: ChannelOwner): void {
+  connect(address: EndpointAddress, _timeoutMs: number, owner: ChannelOwner): void {
+    this.addresses.push(address);
     this.connects.push(owner);
   }
 
@@ -171,6 +178,102 @@ test('an idle age at which the endpoint was seen to close is never reached again
   assert.equal(next.isClosed, false);
   bench.pass(60);
   assert.equal(next.isClosed, true);
+});
+
+test('what was learned holds for those that lie idle already', () => {
+  const bench = new Bench();
+  const older = bench.idle();
+  bench.pass(500);
+  const younger = bench.idle();
+  bench.pass(500);
+  older.close();
+  bench.pass(280);
+  assert.equal(younger.isClosed, false, '780 ms old');
+  // Due, though the wheel has not turned yet.
+  bench.clock.advanceSync(21);
+  const waiter = bench.acquire();
+  assert.deepEqual([waiter.calls, younger.isClosed], [0, true]);
+});
+
+test('a kept connection that dies unanswered teaches the age at which it was given out', () => {
+  const bench = new Bench();
+  bench.idle();
+  bench.pass(1000);
+  const lost = bench.acquire().channel as FakeChannel;
+  bench.pass(40);
+  lost.close();
+  bench.pool.unanswered(lost);
+  const next = bench.idle();
+  bench.pass(780);
+  assert.equal(next.isClosed, false);
+  bench.pass(60);
+  assert.equal(next.isClosed, true);
+});
+
+test('one that dies long after it was given out, or that was handed on, teaches nothing', () => {
+  const bench = new Bench({ maxConnections: 1 });
+  bench.idle();
+  bench.pass(1000);
+  const slow = bench.acquire().channel as FakeChannel;
+  bench.clock.advanceSync(501);
+  slow.close();
+  bench.pool.unanswered(slow);
+  const kept = bench.idle();
+  bench.pass(1000);
+  assert.equal(bench.acquire().channel, kept);
+  const next = bench.acquire();
+  kept.finish();
+  assert.equal(next.channel, kept);
+  kept.close();
+  bench.pool.unanswered(kept);
+  const last = bench.idle();
+  bench.pass(3900);
+  assert.equal(last.isClosed, false);
+});
+
+/** What was learned is 800 ms and old enough to be doubted. */
+function doubting(options: Partial<PoolOptions> = {}): Bench {
+  const bench = new Bench({ idleTimeoutMs: 10_000, ...options });
+  const first = bench.idle();
+  bench.pass(1000);
+  first.close();
+  bench.pass(60_020);
+  return bench;
+}
+
+test('what was learned is put to the test by a connection that nobody is given', () => {
+  const bench = doubting();
+  const witness = bench.idle();
+  bench.pass(860);
+  assert.equal(witness.isClosed, false, 'kept past 800 ms');
+  assert.equal(bench.acquire().calls, 0, 'but given to nobody');
+  const other = bench.transport.accept();
+  other.finish();
+  bench.pass(860);
+  assert.deepEqual([witness.isClosed, other.isClosed], [true, false], '1 600 ms are safe from now on');
+  bench.pass(800);
+  assert.equal(other.isClosed, true);
+});
+
+test('where the endpoint still closes at that age, nobody is harmed and the limit stays', () => {
+  const bench = doubting();
+  const witness = bench.idle();
+  bench.pass(1000);
+  witness.close();
+  const next = bench.idle();
+  bench.pass(860);
+  assert.equal(next.isClosed, true, 'and it is not doubted again at once');
+  assert.equal(bench.pool.open, 0);
+});
+
+test('a connection that only puts a limit to the test makes room in a full pool', () => {
+  const bench = doubting({ maxConnections: 1 });
+  const witness = bench.idle();
+  bench.pass(860);
+  assert.equal(witness.isClosed, false);
+  const waiter = bench.acquire();
+  assert.equal(witness.isClosed, true);
+  assert.equal(bench.transport.accept(), waiter.channel);
 });
 
 test('a restart that closes young connections teaches nothing', () => {
@@ -330,4 +433,61 @@ test('a closed pool lets go of what is idle now and of the rest when it is done'
   assert.equal(bench.pool.open, 0);
   bench.pass(12_000);
   assert.equal(bench.wheel.linked, 0, 'no timer is left');
+});
+
+test('a connection that leads elsewhere by now carries what it carries, and nothing new', () => {
+  const bench = new Bench();
+  const busy = bench.acquire();
+  bench.transport.accept();
+  const idle = bench.idle();
+  bench.pool.onStale(idle);
+  assert.equal(idle.isClosed, true);
+  bench.pool.onStale(busy.channel!);
+  assert.equal(busy.channel!.isClosed, false);
+  busy.channel!.finish();
+  assert.equal(busy.channel!.isClosed, true);
+  assert.deepEqual([bench.pool.open, bench.pool.idle], [0, 0]);
+  // It closed by the gateway's own hand: no age was learned.
+  const next = bench.idle();
+  bench.pass(3900);
+  assert.equal(bench.acquire().channel, next);
+});
+
+test('an endpoint that is to be reached otherwise gets new connections, one that is not keeps its own', () => {
+  const bench = new Bench();
+  const kept = bench.idle();
+  bench.pool.moveTo({ ...ADDRESS });
+  assert.equal(kept.isClosed, false);
+  const settings = { ca: 'other', cert: undefined, key: undefined, verify: true };
+  const address = { ...ADDRESS, tls: { servername: 'a', settings } };
+  bench.pool.moveTo(address);
+  assert.equal(kept.isClosed, true);
+  bench.acquire();
+  assert.equal(bench.transport.addresses.at(-1), address);
+});
+
+test('where the gateway itself can open no connection, requests wait for those that are there', () => {
+  const bench = new Bench();
+  const lack = new GatewayError('overloaded', 'gateway', 'No descriptor.');
+  const alone = bench.acquire();
+  bench.transport.connects.shift()!.onConnectFailed(lack);
+  assert.equal(alone.error, lack, 'nothing to wait for');
+
+  const busy = bench.acquire();
+  bench.transport.accept();
+  const [second, third] = [bench.acquire(), bench.acquire()];
+  for (const owner of bench.transport.connects.splice(0)) owner.onConnectFailed(lack);
+  bench.pool.withdraw(bench.acquire());
+  assert.equal(bench.transport.connects.length, 0, 'no connect follows on the heels of one that failed');
+  busy.channel!.finish();
+  assert.equal(second.channel, busy.channel);
+  bench.pass(120);
+  assert.equal(bench.transport.connects.length, 1, 'but a moment later');
+  bench.transport.connects.shift()!.onConnectFailed(lack);
+  for (let n = 0; n < 12; n++) {
+    bench.pass(100);
+    bench.transport.connects.shift()?.onConnectFailed(lack);
+  }
+  assert.equal(third.error, lack);
+  assert.deepEqual([second.calls, third.calls], [1, 1]);
 });

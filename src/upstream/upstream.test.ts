@@ -112,7 +112,13 @@ class ScriptedProber implements Prober {
 function spyPool(): { pool: EndpointPool; closed: () => number; options: unknown[] } {
   let closed = 0;
   const options: unknown[] = [];
-  const pool = { open: 3, idle: 2, close: () => closed++, reconfigure: (model: unknown) => options.push(model) };
+  const pool = {
+    open: 3,
+    idle: 2,
+    close: () => closed++,
+    reconfigure: (model: unknown) => options.push(model),
+    moveTo: () => {},
+  };
   return { pool: pool as unknown as EndpointPool, closed: () => closed, options };
 }
 

@@ -125,7 +125,10 @@ export class Upstream {
     this.#model = model;
     const { added, removed } = this.#endpoints.reconfigure(model);
     for (const endpoint of added) endpoint.publishState();
-    for (const endpoint of this.endpoints) endpoint.pool?.reconfigure(model);
+    for (const { pool, model: endpointModel } of this.endpoints) {
+      pool?.reconfigure(model);
+      pool?.moveTo(endpointModel.address);
+    }
     if (model.outlierDetection === undefined) this.#forgiveAll();
     if (this.#started) this.#superviseChecks(added, removed);
     for (const endpoint of removed) if (endpoint.inFlight === 0) this.#close(endpoint);

@@ -43,9 +43,16 @@ const soakSeconds = values['soak-seconds'];
 const outcomes = [
   ...(await run('redis-killed', [])),
   ...(await run('endpoint-killed', [])),
+  ...(await run('worker-killed', [])),
   ...(await run('big-bodies', [])),
+  ...(await run('keepalive-race', ['--requests', '4000'])),
+  ...(await run('slow-clients', [])),
+  ...(await run('idle-connections', [])),
   ...(await run('reload-under-load', [])),
+  ...(await run('certificate-swaps', [])),
+  ...(await run('proxy-protocol-haproxy', [])),
   ...(await run('drain', [])),
+  ...(await run('descriptors-exhausted', [])),
   ...(await run('soak', ['--seconds', soakSeconds])),
 ];
 const width = Math.max(...outcomes.map(({ script }) => script.length));

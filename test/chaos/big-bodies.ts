@@ -1,6 +1,9 @@
-// 200 MB in each direction, also to and from a slow reader: the gateway's memory stays flat and every byte arrives.
+// 1 GB in each direction, also from a sender and to a reader that rest, and to one that takes 1 KB a second: the gateway's
+// memory stays flat and every byte arrives. Argument: --megabytes N (default 1024).
 import { createHash } from 'node:crypto';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
+import { parseArgs } from 'node:util';
 import { sleep } from './kit/clock.ts';
 import { EndpointProcess } from './kit/endpoint.ts';
 import { RunningGateway } from './kit/gateway.ts';
@@ -10,9 +13,13 @@ import { megabytes, RssSampler, rssBytes } from './kit/process-status.ts';
 import { Report, round } from './kit/report.ts';
 
 const MEGABYTE = 1024 * 1024;
-const BODY_BYTES = 200 * MEGABYTE;
-const WARM_UP_BYTES = 40 * MEGABYTE;
-const MAX_GROWTH_BYTES = 40 * MEGABYTE;
+const { values } = parseArgs({ options: { megabytes: { type: 'string', default: '1024' } } });
+const BODY_BYTES = Number(values.megabytes) * MEGABYTE;
+const WARM_UP_BYTES = 200 * MEGABYTE;
+const MAX_GROWTH_BYTES = 30 * MEGABYTE;
+/** The slowest reader takes so much a second, so long, and is not cut for it: the answer moves, however slowly. */
+const SLOWEST_BYTES = 1024;
+const SLOWEST_S = 20;
 /** A slow reader rests this long after every part of the body. */
 const REST_MS = 400;
 const PARTS = 8;
@@ -108,8 +115,44 @@ async function measure(report: Report, gateway: RunningGateway, name: string, mo
   if (!rests) report.note(`${name}: MB/s`, round(BODY_BYTES / MEGABYTE / seconds));
 }
 
+/** A client that takes 1 KB a second: neither it nor its endpoint is cut, and nothing piles up for it. */
+async function measureSlowest(report: Report, gateway: RunningGateway): Promise<void> {
+  const before = rssBytes(gateway.pid);
+  const sampler = new RssSampler(gateway.pid);
+  const socket = connect({ port: gateway.port, host: '127.0.0.1' });
+  let isCut = false;
+  let taken = 0;
+  for (const event of ['error', 'end', 'close']) {
+    socket.on(event, () => {
+      isCut = true;
+    });
+  }
+  socket.write(`GET /bytes/${BODY_BYTES} HTTP/1.1\r\nHost: gateway\r\n\r\n`);
+  for (let second = 0; second < SLOWEST_S; second++) {
+    await sleep(1000);
+    taken += socket.read(SLOWEST_BYTES)?.length ?? 0;
+  }
+  sampler.stop();
+  const growth = sampler.peakBytes() - before;
+  const name = 'download at 1 KB a second';
+  report.check(
+    `${name}: taken, and not cut`,
+    isCut ? 'cut' : taken,
+    `≥ ${SLOWEST_S / 2} KB`,
+    !isCut && taken >= 10_240,
+  );
+  report.check(
+    `${name}: growth of RSS over ${megabytes(before)} MB`,
+    `${megabytes(growth)} MB`,
+    `< ${megabytes(MAX_GROWTH_BYTES)} MB`,
+    growth < MAX_GROWTH_BYTES,
+  );
+  socket.on('error', () => {});
+  socket.resetAndDestroy();
+}
+
 const EXPECTED_SHA1 = patternSha1(BODY_BYTES);
-endAfter(120);
+endAfter(300);
 const report = new Report('big bodies');
 const endpoint = await EndpointProcess.start();
 const gateway = await RunningGateway.start(configText(endpoint.url));
@@ -120,6 +163,7 @@ try {
   await measure(report, gateway, 'download', download, false);
   await measure(report, gateway, 'upload with rests', upload, true);
   await measure(report, gateway, 'download by a slow reader', download, true);
+  await measureSlowest(report, gateway);
 } finally {
   await gateway.stop();
   await endpoint.kill();

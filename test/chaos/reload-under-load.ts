@@ -1,4 +1,5 @@
 // 50 reloads in 20 s under load, every fifth of a broken file: no request fails, no connection ends, a bad file changes nothing.
+// WebSockets talk on, also while the route that they came by is gone.
 import { get } from '../kit/http-client.ts';
 import { eventually, sleep } from './kit/clock.ts';
 import { EndpointProcess } from './kit/endpoint.ts';
@@ -6,15 +7,20 @@ import { RunningGateway } from './kit/gateway.ts';
 import { endAfter } from './kit/guard.ts';
 import { hasFailed, LoadClient, type LoadResult, quantile } from './kit/load.ts';
 import { Report, round } from './kit/report.ts';
+import { SocketEndpoint, Talkers } from './kit/web-sockets.ts';
 
 const RELOADS = 50;
 const EVERY_MS = 400;
 const RATE_PER_S = 800;
 const LANES = 64;
 const SPENT_LIMIT = 3;
+const SOCKETS = 8;
 const isBroken = (version: number): boolean => version % 5 === 0;
 
-/** Version n has n routes of its own and sends the load to one endpoint or the other. */
+/**
+ * Version n has n routes of its own and sends the load to one endpoint or the other. The last of the endpoints is for
+ * WebSockets; every third version has no route to it.
+ */
 function configText(version: number, endpoints: readonly string[]): string {
   const added = Array.from({ length: version }, (_, at) => {
     const nth = at + 1;
@@ -26,6 +32,7 @@ limits:
   plenty: { key: client.ip, rate: 100000/s }
 upstreams: { origin: { endpoints: [${endpoints[version % 2]}] } }
 routes:
+${version % 3 === 2 ? '' : `  - { match: { path: /socket }, upstream: "${endpoints.at(-1)}" }`}
   - { match: { path: /spent }, limits: [spent], respond: { status: 200 } }
   - { match: { path: /load/* }, limits: [plenty], upstream: origin }
 ${added.join('\n')}
@@ -101,7 +108,7 @@ async function reloadAll(gateway: RunningGateway, endpoints: readonly string[], 
   }
 }
 
-function judge(load: LoadResult, seen: Seen): void {
+function judge(load: LoadResult, seen: Seen, talkers: Talkers): void {
   const report = new Report('reload under load');
   const failed = load.samples.filter((sample) => hasFailed(sample) || sample.status !== 200);
   const times = load.samples.map(({ tookMs }) => tookMs);
@@ -113,6 +120,9 @@ function judge(load: LoadResult, seen: Seen): void {
   if (failed.length > 0) report.note('first of them', JSON.stringify(failed[0]));
   report.check('connections opened', load.connectionsOpened, `= ${LANES}`, load.connectionsOpened === LANES);
   report.check('connections lost', load.connectionsLost, '= 0', load.connectionsLost === 0);
+  report.note('WebSockets: messages echoed', talkers.echoes);
+  report.check('WebSockets: echoes that differ', talkers.wrong, '= 0', talkers.wrong === 0);
+  report.check('WebSockets: open at the end', talkers.open, `= ${SOCKETS}`, talkers.open === SOCKETS);
   report.check('reloads in force', seen.applied, `= ${RELOADS - broken}`, seen.applied === RELOADS - broken);
   report.check('broken files refused', seen.refused, `= ${broken}`, seen.refused === broken);
   const complete = seen.complaints.filter((count) => count === MISTAKES).length;
@@ -129,18 +139,23 @@ function judge(load: LoadResult, seen: Seen): void {
 
 endAfter(90);
 const endpoints = [await EndpointProcess.start({ name: 'even' }), await EndpointProcess.start({ name: 'odd' })];
-const urls = endpoints.map((endpoint) => endpoint.url);
+const sockets = await SocketEndpoint.start();
+const urls = [...endpoints.map((endpoint) => endpoint.url), sockets.url];
 const gateway = await RunningGateway.start(configText(0, urls));
 const seen: Seen = { applied: 0, refused: 0, complaints: [], wrong: [] };
 let client: LoadClient | undefined;
+let talkers: Talkers | undefined;
 try {
   for (let request = 0; request < SPENT_LIMIT; request++) await get(url(gateway, '/spent'));
   const kinds = [{ name: 'load', path: '/load/x', weight: 1, keys: 1 }];
   client = await LoadClient.start({ ports: [gateway.port], ratePerS: RATE_PER_S, lanes: LANES, kinds });
+  talkers = await Talkers.start(`ws://127.0.0.1:${gateway.port}/socket`, SOCKETS);
   await sleep(500);
   await reloadAll(gateway, urls, seen);
-  judge(await client.stop(), seen);
+  judge(await client.stop(), seen, talkers);
 } finally {
+  talkers?.stop();
+  sockets.stop();
   await client?.kill();
   await gateway.stop();
   for (const endpoint of endpoints) await endpoint.kill();

@@ -10,8 +10,9 @@ export interface CorpusCase {
   readonly why: string;
   /** Complete requests that must reach the backend; null = any number. */
   readonly n_forwarded?: number | null;
-  /** Of the first forwarded request: decoded body, target, joined values by name, names that must (not) be there. */
+  /** Of the first forwarded request: decoded body, method, target, joined values by name, names that must (not) be there. */
   readonly body?: string;
+  readonly method?: string;
   readonly target?: string;
   readonly header?: Readonly<Record<string, string>>;
   readonly present?: readonly string[];

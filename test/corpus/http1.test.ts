@@ -3,10 +3,12 @@ import { after, before, test } from 'node:test';
 import { TestGateway } from '../kit/gateway.ts';
 import { RawOrigin } from '../kit/raw-origin.ts';
 import { turn } from '../kit/wait.ts';
-import { CASES, type CorpusCase, KNOWN_GAPS } from './corpus-case.ts';
+import { CASES as COLLECTED, type CorpusCase, KNOWN_GAPS } from './corpus-case.ts';
 import { Lane, type Sender } from './lane.ts';
+import { MORE_CASES } from './more-requests.ts';
 
 const LANES = 4;
+const CASES = [...COLLECTED, ...MORE_CASES];
 
 /** Both sides of every state of the parser: these are cut at every position. */
 const CUT = [

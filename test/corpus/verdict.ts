@@ -100,8 +100,9 @@ function checkEither(expected: CorpusCase, seen: Observation, complete: readonly
 function checkFirst(expected: CorpusCase, message: Message | undefined): string[] {
   if (message === undefined) return [];
   const problems: string[] = [];
-  const { body, target, header, present, absent } = expected;
+  const { body, method, target, header, present, absent } = expected;
   if (body !== undefined && message.text() !== body) problems.push(`body ${JSON.stringify(message.text())}`);
+  if (method !== undefined && message.method !== method) problems.push(`method ${message.method}`);
   if (target !== undefined && message.target !== target) problems.push(`target ${message.target}`);
   for (const [name, value] of Object.entries(header ?? {})) {
     if (message.get(name) !== value) problems.push(`${name}: ${message.get(name)}`);

@@ -64,6 +64,14 @@ suite('keep-alive and pipelining', { concurrency: true }, () => {
     );
   });
 
+  test('pipelined requests take one connection to their endpoint, one after the other', async (t) => {
+    const world = await World.start(t);
+    const client = await world.client();
+    client.send(Array.from({ length: 20 }, (_, n) => bytes(`GET /${n}`)).join(''));
+    await client.response(20);
+    assert.equal(world.origin.connections.length, 1);
+  });
+
   test('a request waits for the answer to the one before', async (t) => {
     const gate = new Gate();
     const world = await World.start(t, {

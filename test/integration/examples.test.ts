@@ -1,6 +1,7 @@
 // Each file of examples/ is loaded, started and asked: one request a route, and those that a window lets through.
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { compileConfig } from '../../src/config/compile.ts';
@@ -11,6 +12,7 @@ import { createGateway, type Gateway } from '../../src/gateway.ts';
 import type { LimitModel } from '../../src/limits/limit-model.ts';
 import type { Log } from '../../src/ports.ts';
 import type { RouteModel } from '../../src/proxy/route-model.ts';
+import { makeAuthority, makeCertificates } from '../kit/certificates.ts';
 import { REPOSITORY } from '../kit/cli.ts';
 import { RawOrigin } from '../kit/raw-origin.ts';
 import { startRedis, type TestRedis } from '../kit/redis.ts';
@@ -23,6 +25,16 @@ const QUIET: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const GUARD_MS = 15_000;
 
 let redis: TestRedis;
+let tlsFolder: string | undefined;
+
+/** A folder with the files that examples/tls.yaml names. */
+function certificates(): string {
+  if (tlsFolder !== undefined) return tlsFolder;
+  tlsFolder = mkdtempSync(join(tmpdir(), 'headgate-examples-'));
+  makeAuthority(tlsFolder, 'clients-ca');
+  for (const name of ['example', 'internal']) makeCertificates(tlsFolder, { name });
+  return tlsFolder;
+}
 
 before(async () => {
   redis = await startRedis();
@@ -30,6 +42,7 @@ before(async () => {
 
 after(async () => {
   await redis.stop();
+  if (tlsFolder !== undefined) rmSync(tlsFolder, { recursive: true });
 });
 
 /** The same on free ports, each endpoint played by an origin, and a store that is there. */
@@ -118,7 +131,7 @@ async function checkRoute({ gateway, routes }: Served, route: RouteModel): Promi
 
 for (const name of readdirSync(folder).filter((file) => file.endsWith('.yaml'))) {
   test(`examples/${name} loads without a warning, starts, and serves each of its routes as it says`, async (t) => {
-    const env = { HEADGATE_ADMIN_TOKEN: 'a-token' };
+    const env = { HEADGATE_ADMIN_TOKEN: 'a-token', TLS_FOLDER: certificates() };
     const loaded = await loadConfigFile(join(folder, name), env);
     assert.deepEqual(loaded.ok ? [] : loaded.errors.map(formatIssue), []);
     assert.ok(loaded.ok);

@@ -76,8 +76,16 @@ const KINDS = {
   internal: { status: 500, reason: 'IE', title: 'Internal error', error: 'proxy_internal_error' },
 } as const satisfies Record<string, Expected>;
 
-/** Those that end with the log (499), and those of features that this version does not have. */
-const ELSEWHERE = ['client-closed', 'unauthenticated', 'forbidden'];
+/** Those that end with the log (499), those of names and TLS (`dns`, `https-upstreams`), and those of features that this version does not have. */
+const ELSEWHERE = [
+  'client-closed',
+  'gateway-stopped',
+  'name-failed',
+  'tls-failed',
+  'certificate-refused',
+  'unauthenticated',
+  'forbidden',
+];
 
 type Kind = keyof typeof KINDS;
 
@@ -124,9 +132,14 @@ const CASES: Record<string, Case> = {
     world: { route: { match: { path: '/never' } } },
     expected: { detail: /^No route matches GET \/b\.$/ },
   },
-  'no route for a body that is not read to its end': {
+  'no route for a body that is here to its end': {
     kind: 'no-route',
-    request: post('Content-Length: 10', 'hello'),
+    request: post('Content-Length: 5', 'hello'),
+    world: { route: { match: { path: '/never' } } },
+  },
+  'no route for a body that is not here to its end': {
+    kind: 'no-route',
+    request: post('Content-Length: 1000', 'hello'),
     world: { route: { match: { path: '/never' } } },
     closes: true,
   },

@@ -252,7 +252,12 @@ suite('waiting for the endpoint', { concurrency: true }, () => {
     const client = await world.client({ reads: false });
     client.send(bytes('GET /'));
     await world.origin.untilClosed(await world.origin.connection());
-    assert.equal((await world.logged()).reason, 'UT');
+    const { reason, bytesOut } = await world.logged();
+    assert.equal(reason, 'UT');
+    // By a reset: the kernel must not keep for it what it never read.
+    client.resume();
+    await client.untilEnded();
+    assert.ok(client.bytesReceived < bytesOut / 2, `${client.bytesReceived} of ${bytesOut} octets were kept for it`);
     await world.untilIdle();
   });
 
@@ -337,6 +342,36 @@ suite('waiting for a connection', { concurrency: true, skip: process.platform !=
       [200, 200, 200, 200, 200, 200],
     );
     assert.equal(world.origin.heads.length, 6);
+  });
+
+  test('perTry ends the wait for a connect too: nothing was sent, so any method goes elsewhere', async (t) => {
+    const hole = await BlackHole.open();
+    t.after(() => hole.close());
+    const world = await World.start(t, {
+      endpoints: [`http://127.0.0.1:${hole.port}`],
+      upstream: { timeouts: { connect: '1h' } },
+      route: { retry: { attempts: 2, perTry: '100ms' } },
+    });
+    for (let n = 0; n < 2; n++) assert.equal((await world.ask(`POST /${n}`)).status, 200);
+    assert.deepEqual(world.log.map(({ attempts }) => attempts).sort(), [1, 2]);
+    assert.equal(world.origin.heads.length, 2);
+  });
+
+  test('an endpoint is not ejected because requests waited for a turn at it', async (t) => {
+    const world = await World.start(t, {
+      origins: [silence, silence],
+      upstream: {
+        maxConnections: 1,
+        timeouts: { connect: '1h' },
+        outlierDetection: { consecutiveFailures: 2, maxEjected: '100%' },
+      },
+      routes: [{ match: { path: '/first' }, upstream: 'origin', timeout: false }],
+      route: { timeout: '60ms', retry: false },
+    });
+    for (let n = 0; n < 2; n++) (await world.client()).send(bytes('GET /first'));
+    for (const origin of world.origins) await origin.request();
+    for (let n = 0; n < 8; n++) assert.equal((await world.ask('GET /')).status, 504);
+    assert.equal(await world.metric('headgate_ejections_total'), 0);
   });
 
   test('behind a full pool: 503 UO with Retry-After', async (t) => {

@@ -69,6 +69,11 @@ export class RawClient {
     });
   }
 
+  /** A client on a socket that is connected already. */
+  static over(socket: Socket, options: RawClientOptions = {}): RawClient {
+    return new RawClient(socket, options);
+  }
+
   resume(): void {
     if (this.socket.listenerCount('data') > 0) {
       this.socket.resume();

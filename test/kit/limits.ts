@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { MemoryStore } from '../../src/adapters/memory/memory-store.ts';
 import type { LimitSpec } from '../../src/core/limit/spec.ts';
 import { ListFields } from '../../src/http/fields.ts';
-import type { OutgoingFields, ReplyHead } from '../../src/http/head.ts';
+import { addedLines, type OutgoingFields, type ReplyHead } from '../../src/http/head.ts';
 import type { RouteLimits } from '../../src/limits/bound-limit.ts';
 import type { HeaderMode } from '../../src/limits/limit-answer.ts';
 import type { LimitModel } from '../../src/limits/limit-model.ts';
@@ -148,10 +148,12 @@ export function rateLimitLines(verdict: LimitVerdict, route: RouteLimits, mode: 
     dropCodes: 0,
     drop: undefined,
     shared: undefined,
-    extra: [],
+    requestId: '',
+    varying: undefined,
+    extra: undefined,
   };
   const reply: ReplyHead = { status: 200, reasonPhrase: 'OK', bodyLength: 0, ...head };
   response!({ verdict } as Exchange, reply);
-  const lines = [...(reply.shared?.lines ?? []), ...reply.extra];
+  const lines = addedLines(reply);
   return lines.flatMap((name, at) => (at % 2 === 0 ? [[name, lines[at + 1]!]] : []));
 }

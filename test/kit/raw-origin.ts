@@ -1,4 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { type Field, type Message, StrictReader } from './strict-http.ts';
 import { turn, Waiters } from './wait.ts';
 
@@ -21,6 +22,10 @@ export interface OriginOptions {
   readonly port?: number;
   /** A unix socket instead of a port. */
   readonly path?: string;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Speaks TLS with these. */
+  readonly tls?: TlsOptions;
 }
 
 export interface OriginRequest {
@@ -100,12 +105,14 @@ export class RawOrigin {
   readonly scriptErrors: unknown[] = [];
   port = 0;
   #options: OriginOptions;
+  /** Beneath TLS: a handshake that its client broke off stays open. */
+  readonly #beneath = new Set<Socket>();
   #server: Server;
   readonly #waiters = new Waiters();
 
   private constructor(options: OriginOptions) {
     this.#options = options;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    this.#server = this.#create();
   }
 
   static async start(options: OriginOptions | Script = {}): Promise<RawOrigin> {
@@ -115,7 +122,9 @@ export class RawOrigin {
   }
 
   get url(): string {
-    return this.#options.path === undefined ? `http://127.0.0.1:${this.port}` : `unix:${this.#options.path}`;
+    const { path, host = '127.0.0.1', tls } = this.#options;
+    if (path !== undefined) return `unix:${path}`;
+    return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
   }
 
   /** Connections that are open now. */
@@ -160,7 +169,7 @@ export class RawOrigin {
   }
 
   async revive(): Promise<void> {
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    this.#server = this.#create();
     await this.#listen(this.port);
   }
 
@@ -168,14 +177,28 @@ export class RawOrigin {
     if (!this.#server.listening) return;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const connection of this.open) connection.socket.destroy();
+    for (const socket of this.#beneath) socket.destroy();
     await closed;
   }
 
+  #create(): Server {
+    const { tls } = this.#options;
+    const options = { allowHalfOpen: true, noDelay: true };
+    if (tls === undefined) return createServer(options, (socket) => this.#accept(socket));
+    // A handshake that fails is what the test looks at.
+    return createTlsServer({ ...options, ...tls }, (socket) => this.#accept(socket))
+      .on('tlsClientError', () => {})
+      .on('connection', (socket: Socket) => {
+        this.#beneath.add(socket);
+        socket.once('close', () => this.#beneath.delete(socket));
+      });
+  }
+
   #listen(port: number): Promise<void> {
-    const { path } = this.#options;
+    const { path, host = '127.0.0.1' } = this.#options;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(path === undefined ? { host: '127.0.0.1', port, backlog: 1024 } : { path }, () => {
+      this.#server.listen(path === undefined ? { host, port, backlog: 1024 } : { path }, () => {
         if (path === undefined) this.port = (this.#server.address() as AddressInfo).port;
         resolve();
       });

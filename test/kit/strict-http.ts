@@ -78,7 +78,7 @@ type State = 'head' | 'fixed' | 'chunk-size' | 'chunk-data' | 'chunk-end' | 'tra
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const FIELD = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*$/;
 const ORIGIN_FORM = /^\/[!-"$-;=?-Z_a-z~|[\]^`{}%]*$/;
-const HOST = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
+const HOST = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 const CHUNK = /^[0-9A-Fa-f]{1,13}$/;
 const NOT_IN_TRAILERS = new Set(['content-length', 'transfer-encoding', 'host', 'trailer', 'connection']);
 const MAX_HEAD_BYTES = 256 * 1024;
@@ -209,7 +209,7 @@ export class StrictReader {
     if (codings.length > 1 || lengths.length > 1) throw new StrictHttpError('framing stated twice');
     if (codings.length === 1 && codings[0]?.toLowerCase() !== 'chunked') throw new StrictHttpError('coding');
     if (codings.length === 1 && message.version === '1.0') throw new StrictHttpError('coding in HTTP/1.0');
-    if (lengths.length === 1 && !/^\d{1,15}$/.test(lengths[0]!)) throw new StrictHttpError(`length ${lengths[0]}`);
+    if (lengths.length === 1 && !/^\d{1,16}$/.test(lengths[0]!)) throw new StrictHttpError(`length ${lengths[0]}`);
     if (this.#options.kind === 'request') {
       const hosts = message.all('host');
       if (hosts.length !== 1 || !HOST.test(hosts[0]!)) throw new StrictHttpError(`host ${JSON.stringify(hosts)}`);

@@ -15,7 +15,7 @@ import { guarded } from '../../proxy/guarded.ts';
 import type { TunnelEnd } from '../../upstream/channel.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { ResponseStream } from './response-stream.ts';
-import { SocketEnd } from './socket-end.ts';
+import { resetSocket, SocketEnd } from './socket-end.ts';
 
 /** Octets of requests read ahead while one is being answered; more stay in the kernel. */
 const READ_AHEAD_BYTES = 16 * 1024;
@@ -23,6 +23,7 @@ const READ_AHEAD_BYTES = 16 * 1024;
 const LINGER_BYTES = 64 * 1024;
 const LINGER_MS = 1000;
 const NOTHING = Buffer.alloc(0);
+const CUT_OFF = new GatewayError('client-closed', 'downstream', 'The client closed the connection inside a request.');
 const HEAD_TOO_LATE: HeadError = { kind: 'request-timeout', detail: 'The head of the request did not come in time.' };
 
 /**
@@ -41,15 +42,17 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   private readonly parser: RequestParser;
   private readonly response: ResponseStream;
   /** Waits for the client: a head, a body octet, the next request, the end of lingering. */
-  private readonly patience = new WheelTimer(() => this.outOfPatience());
+  readonly patience = new WheelTimer(() => this.outOfPatience());
   private sink: BodySink | undefined = undefined;
   private bodyPaused = false;
   /** Read but not yet parsed: the running exchange comes first. */
   private ahead: Buffer | undefined = undefined;
   private feeding = false;
+  private fed: Buffer = NOTHING;
+  private readOffTo = 0;
   private paused = false;
   private halfClosed = false;
-  private anyBytes = false;
+  anyBytes = false;
   /** The time for a head is running; on a new connection from its start. */
   private headBegun = true;
   private closing = false;
@@ -80,6 +83,10 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     return this.parser.head.bodyLength;
   }
 
+  get leastBytesPerS(): number | undefined {
+    return this.host.minBodyRate;
+  }
+
   get requestBody(): Body | undefined {
     return this.parser.head.hasBody ? this : undefined;
   }
@@ -105,15 +112,18 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     if (this.exchange === undefined) {
       if (this.ahead === undefined) this.close();
     } else if (!this.parser.inBody) this.exchange.onHalfClosed();
-    else if (this.ahead === undefined) this.abortBody('The client closed the connection inside a request.');
+    else if (this.ahead === undefined) this.abortBody(CUT_OFF);
   }
 
   private onSocketDrain(): void {
     const wasFull = this.response.drained();
     if (this.tunnel !== undefined) this.tunnel.drained();
     else if (this.closing) return;
-    else if (this.exchange === undefined) this.goOn();
-    else if (wasFull) this.exchange.onWritable();
+    else if (this.exchange === undefined) {
+      // The wait for the next request begins when the last answer is out.
+      if (this.parser.idle) this.host.arm(this.patience, this.host.idleTimeoutMs);
+      this.goOn();
+    } else if (wasFull) this.exchange.onWritable();
   }
 
   /** Everything was handed to the kernel, FIN included: from here the client has a moment to close its side. */
@@ -143,8 +153,11 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   /** Parses as far as the running exchange allows and keeps the rest. */
   private feed(chunk: Buffer): void {
     this.feeding = true;
+    this.fed = chunk;
+    this.readOffTo = 0;
     let at = 0;
-    while (at < chunk.length && !this.isBlocked()) at = this.parser.execute(chunk, at);
+    while (at < chunk.length && !this.isBlocked()) at = Math.max(this.parser.execute(chunk, at), this.readOffTo);
+    this.fed = NOTHING;
     this.feeding = false;
     if (this.closing || this.tunnel !== undefined) {
       if (at < chunk.length) this.tunnel?.received(chunk.subarray(at), false);
@@ -172,14 +185,11 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     return !this.parser.inBody || this.sink === undefined || this.bodyPaused;
   }
 
+  /** While an answer is pending a small read-ahead keeps the socket flowing, so that a client that leaves is noticed. */
   private readAhead(rest: Buffer): void {
     this.ahead = rest;
-    if (rest.length >= READ_AHEAD_BYTES || this.sink === undefined || this.bodyPaused) this.pauseSocket(rest);
-  }
-
-  /** While an answer is pending a small read-ahead keeps the socket flowing, so that a client that leaves is noticed. */
-  private pauseSocket(rest: Buffer): void {
-    if (rest.length >= READ_AHEAD_BYTES || this.parser.inBody) this.pauseReading();
+    const isUnwanted = this.parser.inBody && (this.sink === undefined || this.bodyPaused);
+    if (isUnwanted || rest.length >= READ_AHEAD_BYTES) this.pauseReading();
   }
 
   private pauseReading(): void {
@@ -195,6 +205,7 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   }
 
   private goOn(): void {
+    if (this.closing) return;
     const rest = this.ahead ?? NOTHING;
     this.ahead = undefined;
     this.resumeReading();
@@ -218,11 +229,7 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   }
 
   onBodyError(): void {
-    const sink = this.sink;
-    this.sink = undefined;
-    const error = new GatewayError('bad-request', 'downstream', 'The body of the request is not valid.');
-    if (sink !== undefined) sink.onAbort(error);
-    else this.exchange?.fail(error);
+    this.abortBody(new GatewayError('bad-request', 'downstream', 'The body of the request is not valid.'));
   }
 
   onData(chunk: Uint8Array): void {
@@ -247,10 +254,9 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     sink.onEnd(trailers);
   }
 
-  private abortBody(detail: string): void {
+  private abortBody(error: GatewayError): void {
     const sink = this.sink;
     this.sink = undefined;
-    const error = new GatewayError('client-closed', 'downstream', detail);
     if (sink !== undefined) sink.onAbort(error);
     else this.exchange?.fail(error);
   }
@@ -259,7 +265,8 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
 
   pipe(sink: BodySink): void {
     this.sink = sink;
-    this.host.arm(this.patience, this.host.bodyTimeoutMs);
+    // A client that waits for 100 Continue owes nothing before it comes.
+    if (!this.parser.head.expectsContinue) this.host.arm(this.patience, this.host.bodyTimeoutMs);
     if (!this.feeding) this.goOn();
   }
 
@@ -271,14 +278,11 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     else this.goOn();
   }
 
-  abort(): void {
-    this.sink = undefined;
-  }
-
   // The response.
 
   writeInformational(head: ResponseHead): void {
     this.response.informational(head);
+    if (head.status === 100 && this.sink !== undefined) this.host.arm(this.patience, this.host.bodyTimeoutMs);
   }
 
   sendReply(head: ReplyHead, body: string): void {
@@ -305,10 +309,9 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
 
   cut(): void {
     this.closing = true;
-    if (this.response.endsWithConnection) {
-      // The end of the connection is the end of the body: only a reset tells that it came too early, and only one
-      // that does not come in one piece with the last octets.
-      this.socket.resetAndDestroy();
+    if (this.response.wantsReset(this.exchange?.reason === 'UT')) {
+      // It tells that the end came too early only where it does not come in one piece with the last octets.
+      resetSocket(this.socket);
       return;
     }
     this.response.flush();
@@ -326,7 +329,20 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
   }
 
   private mustClose(): boolean {
-    return this.parser.inBody || this.host.draining || this.closing || this.exchange?.mustClose === true;
+    if (this.host.draining || this.closing || this.exchange?.mustClose === true) return true;
+    return this.parser.inBody && !this.readOff();
+  }
+
+  /** Reads off a body that nobody asked for where its end is here: the connection goes on behind it. */
+  private readOff(): boolean {
+    const { ahead, feeding, parser } = this;
+    if (this.sink !== undefined) return false;
+    if (feeding) this.readOffTo = parser.skipBody(this.fed, parser.headEnd);
+    else if (ahead !== undefined) {
+      const end = parser.skipBody(ahead, 0);
+      this.ahead = end < ahead.length ? ahead.subarray(end) : undefined;
+    }
+    return !parser.inBody;
   }
 
   done(): void {
@@ -341,7 +357,9 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     this.host.arm(this.patience, this.host.idleTimeoutMs);
     if (this.feeding) return;
     this.response.flushSoon();
-    this.goOn();
+    // An endpoint's connection is free for the next request when the read that ended this one returns.
+    if (this.ahead === undefined) this.goOn();
+    else process.nextTick(() => this.goOn());
   }
 
   // Closing.
@@ -351,7 +369,7 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     if (this.isIdle) this.close();
   }
 
-  private get isIdle(): boolean {
+  get isIdle(): boolean {
     return this.exchange === undefined && this.parser.idle && this.ahead === undefined;
   }
 

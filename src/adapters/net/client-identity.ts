@@ -4,19 +4,43 @@ import { clientIp, type ProxyTrust, trustsPeer } from '../../http/client-ip.ts';
 import { FieldCode } from '../../http/field-code.ts';
 import type { Http1RequestHead } from '../../http/http1/request-head.ts';
 import { type Peer, UNIX_PEER } from '../../http/peer.ts';
+import type { ProxySource } from '../../http/proxy-protocol.ts';
 
-/** Who is at the other end of an accepted socket. */
-export function peerOf(socket: Socket, trust: ProxyTrust, listenerPlace: string): Peer {
+/** Where an accepted socket comes from: canonical address text, or `UNIX_PEER`. */
+export function addressOf(socket: Socket): string {
   const remote = socket.remoteAddress;
-  const address = remote === undefined ? UNIX_PEER : (canonicalIp(remote) ?? remote);
-  const peer: Peer = { address, trusted: false, settledBy: undefined, listenerPlace, forwarding: undefined };
+  return remote === undefined ? UNIX_PEER : (canonicalIp(remote) ?? remote);
+}
+
+/** Who is at the other end of a connection from `address`, in whose name a PROXY header may have spoken. */
+export function peerOf(
+  address: string,
+  scheme: Peer['scheme'],
+  source: ProxySource | undefined,
+  trust: ProxyTrust,
+  listenerPlace: string,
+): Peer {
+  const peer: Peer = {
+    address: source?.kind === 'address' ? source.address : address,
+    scheme,
+    nameless: source?.kind === 'unknown',
+    trusted: false,
+    settledBy: undefined,
+    listenerPlace,
+    forwarding: undefined,
+  };
   settlePeer(peer, trust, listenerPlace);
   return peer;
 }
 
-/** Works out whether the peer is believed. A unix socket's is: its file says who may open it. */
+/** Whether an address is that of a proxy that is believed. A unix socket's is: its file says who may open it. */
+export function isTrusted(address: string, trust: ProxyTrust): boolean {
+  return address === UNIX_PEER || trustsPeer(address, trust);
+}
+
+/** Works out whether the peer is believed. */
 export function settlePeer(peer: Peer, trust: ProxyTrust, listenerPlace: string): void {
-  peer.trusted = peer.address === UNIX_PEER || trustsPeer(peer.address, trust);
+  peer.trusted = !peer.nameless && isTrusted(peer.address, trust);
   peer.settledBy = trust;
   peer.listenerPlace = listenerPlace;
   peer.forwarding = undefined;

@@ -8,8 +8,12 @@ export interface ConnectionHost {
   readonly headersTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly bodyTimeoutMs: number;
+  /** Least octets a second of a request body; undefined = no bound. */
+  readonly minBodyRate: number | undefined;
   readonly maxHeaderBytes: number;
   readonly maxHeaders: number;
+  /** Connections are encrypted. */
+  readonly isSecure: boolean;
   /** Connections close behind the answer they carry. */
   readonly draining: boolean;
   /** No new connections are taken: those at rest close. */

@@ -5,18 +5,26 @@ import { type ProxyTrust, proxyTrust } from '../../http/client-ip.ts';
 import { FieldCode } from '../../http/field-code.ts';
 import { ListFields } from '../../http/fields.ts';
 import type { RequestHead } from '../../http/head.ts';
-import type { Http1RequestHead } from '../../http/http1/request-head.ts';
+import type { HeadError, Http1RequestHead } from '../../http/http1/request-head.ts';
 import type { Peer } from '../../http/peer.ts';
+import type { ProxySource } from '../../http/proxy-protocol.ts';
 import type { ListenerMetrics } from '../../ports.ts';
 import type { ProxyContext } from '../../proxy/context.ts';
 import { Exchange } from '../../proxy/exchange.ts';
 import { serve } from '../../proxy/pipeline.ts';
+import type { Encryption } from './arrival.ts';
+import { Arrivals } from './arrivals.ts';
 import { ClientConnection } from './client-connection.ts';
-import { clientOf, peerOf, requestIdOf, settlePeer } from './client-identity.ts';
+import { addressOf, clientOf, isTrusted, peerOf, requestIdOf, settlePeer } from './client-identity.ts';
+import { ConnectionCap } from './connection-cap.ts';
 import type { ConnectionHost } from './connection-host.ts';
 
 /** The listener could not be opened; the message is one line for people. */
 export class ListenError extends Error {}
+
+/** A peer that vanished without a word is noticed by the kernel, also where a timeout is off. */
+export const PROBES = { keepAlive: true, keepAliveInitialDelay: 30_000 } as const;
+const NOT_ENCRYPTED: HeadError = { kind: 'bad-request', detail: 'This port speaks TLS: the request came in clear.' };
 
 /** Stands for a request that was never read whole: what is known of it is for the log. */
 function refusedHead({ method, path }: Pick<RequestHead, 'method' | 'path'>): RequestHead {
@@ -44,6 +52,9 @@ export class Listener implements ConnectionHost {
   private readonly metrics: ListenerMetrics;
   private readonly server: Server;
   private readonly connections = new Set<ClientConnection>();
+  private readonly arrivals: Arrivals;
+  private readonly cap: ConnectionCap;
+  private encryption: Encryption | undefined = undefined;
   stopping = false;
 
   constructor(model: ListenerModel, context: ProxyContext, metrics: ListenerMetrics) {
@@ -51,17 +62,34 @@ export class Listener implements ConnectionHost {
     this.trust = proxyTrust(model.trustedProxies, model.trustedHops);
     this.context = context;
     this.metrics = metrics;
+    this.arrivals = new Arrivals(model.label, {
+      log: context.log,
+      metrics,
+      nowMs: () => context.wheel.nowMs,
+      arm: ({ timer }, delayMs) => this.arm(timer, delayMs),
+      disarm: ({ timer }) => context.wheel.remove(timer),
+    });
+    this.cap = new ConnectionCap({
+      log: context.log,
+      metrics,
+      nowMs: () => context.wheel.nowMs,
+      shed: (connection) => {
+        this.release(connection);
+        connection.destroy();
+      },
+    });
     // Half-open, for a client that sent its request and FIN still wants its answer (the default cuts it off).
-    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
+    this.server = createServer({ allowHalfOpen: true, noDelay: true, ...PROBES }, (socket) => this.accept(socket));
   }
 
   get label(): string {
     return this.model.label;
   }
 
-  /** Takes a new configuration for the same address. */
-  reconfigure(model: ListenerModel): void {
+  /** Takes a new configuration for the same address; `encryption` where it has TLS, without which nobody is served. */
+  reconfigure(model: ListenerModel, encryption: Encryption | undefined): void {
     this.model = model;
+    this.encryption = encryption;
     this.trust = proxyTrust(model.trustedProxies, model.trustedHops);
   }
 
@@ -82,17 +110,61 @@ export class Listener implements ConnectionHost {
     });
   }
 
+  /** Takes a connection that another process accepted for this one. */
+  adopt(socket: Socket): void {
+    // A socket that comes out of a message was made with the default.
+    socket.allowHalfOpen = true;
+    this.server.emit('connection', socket);
+  }
+
   private accept(socket: Socket): void {
-    const { maxConnections, address } = this.model;
-    const isFull = maxConnections !== undefined && this.connections.size >= maxConnections;
+    const { maxConnections, address, tls, proxyProtocol } = this.model;
+    const isAtCap = maxConnections !== undefined && this.connections.size + this.arrivals.size >= maxConnections;
+    const isFull = isAtCap && !this.cap.makeRoom(this.connections, this.model);
     // A peer that has already gone has no address: it must not pass for a unix socket, which is trusted.
     if (isFull || (address.kind !== 'unix' && socket.remoteAddress === undefined)) {
       socket.destroy();
       return;
     }
-    const connection = new ClientConnection(socket, peerOf(socket, this.trust, this.model.place), this);
+    if (tls === undefined && proxyProtocol === false) this.open(socket, addressOf(socket), 'http', undefined);
+    else this.receive(socket, addressOf(socket));
+  }
+
+  /** What comes before the first request: a PROXY header of a trusted proxy, TLS. */
+  private receive(socket: Socket, from: string): void {
+    const { tls, proxyProtocol, headersTimeoutMs } = this.model;
+    const isProxy = isTrusted(from, this.trust);
+    const terms = { proxyHeader: isProxy && proxyProtocol, encryption: tls && this.encryption };
+    if (proxyProtocol === 'require' && !isProxy) {
+      this.arrivals.failed('proxy', from, `not in ${this.model.place}.trustedProxies`);
+      socket.destroy();
+    }
+    // Never in clear where TLS is meant.
+    if (tls !== undefined && terms.encryption === undefined) socket.destroy();
+    if (socket.destroyed) return;
+    if (terms.proxyHeader === false && tls === undefined) {
+      this.open(socket, from, 'http', undefined);
+      return;
+    }
+    this.arrivals.begin(socket, from, terms, headersTimeoutMs, (arrived) => {
+      const scheme = arrived.kind === 'ready' && tls !== undefined ? 'https' : 'http';
+      const connection = this.open(arrived.socket, from, scheme, arrived.source);
+      if (arrived.kind === 'in-clear') connection.onHeadError(NOT_ENCRYPTED);
+      arrived.socket.resume();
+    });
+  }
+
+  private open(
+    socket: Socket,
+    from: string,
+    scheme: Peer['scheme'],
+    source: ProxySource | undefined,
+  ): ClientConnection {
+    const peer = peerOf(from, scheme, source, this.trust, this.model.place);
+    const connection = new ClientConnection(socket, peer, this);
     this.connections.add(connection);
     this.metrics.connections++;
+    return connection;
   }
 
   // What connections ask.
@@ -109,12 +181,20 @@ export class Listener implements ConnectionHost {
     return this.model.bodyTimeoutMs;
   }
 
+  get minBodyRate(): number | undefined {
+    return this.model.minBodyRate;
+  }
+
   get maxHeaderBytes(): number {
     return this.model.maxHeaderBytes;
   }
 
   get maxHeaders(): number {
     return this.model.maxHeaders;
+  }
+
+  get isSecure(): boolean {
+    return this.model.tls !== undefined;
   }
 
   get draining(): boolean {
@@ -167,6 +247,7 @@ export class Listener implements ConnectionHost {
   stopAccepting(): void {
     this.stopping = true;
     this.server.close();
+    this.arrivals.destroyAll();
     for (const connection of [...this.connections]) connection.closeIfIdle();
   }
 
@@ -179,13 +260,15 @@ export class Listener implements ConnectionHost {
   }
 }
 
-function listenMessage(error: NodeJS.ErrnoException, label: string): string {
+/** Why a listener cannot be opened, in one line for people. */
+export function listenMessage(error: NodeJS.ErrnoException, label: string): string {
   if (error.code === 'EADDRINUSE') return `cannot listen on ${label}: the address is in use by another process`;
   if (error.code === 'EACCES') return `cannot listen on ${label}: permission denied (ports below 1024 need privileges)`;
   return `cannot listen on ${label}: ${error.message}`;
 }
 
-function boundAddress(server: Server, address: ListenAddress): string {
+/** Where a server listens: `host:port` or `unix:/path`. */
+export function boundAddress(server: Server, address: ListenAddress): string {
   const bound = server.address();
   if (bound === null || typeof bound === 'string') return `unix:${address.kind === 'unix' ? address.path : bound}`;
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;

@@ -6,7 +6,9 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { FakeClock } from '../../testing/fake-clock.ts';
 import type { EndpointAddress } from '../../upstream/endpoint-address.ts';
+import { NameCache } from '../../upstream/name-cache.ts';
 import type { HealthCheckModel } from '../../upstream/upstream-model.ts';
 import { NetProber } from './prober.ts';
 
@@ -26,7 +28,10 @@ const httpCheck: HealthCheckModel = {
   headers: {},
 };
 const tcpCheck: HealthCheckModel = { ...httpCheck, type: 'tcp' };
-const prober = new NetProber();
+const clock = new FakeClock();
+const noNames = { resolve: () => Promise.reject(new Error('no names here')) };
+const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const prober = new NetProber(new NameCache({ resolver: noNames, clock, random: Math.random, log }));
 
 async function listen(t: TestContext, server: net.Server, path?: string): Promise<EndpointAddress> {
   const sockets = new Set<net.Socket>();

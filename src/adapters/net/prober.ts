@@ -1,8 +1,12 @@
 import http from 'node:http';
-import net from 'node:net';
+import https from 'node:https';
+import net, { type LookupFunction } from 'node:net';
 import type { EndpointAddress } from '../../upstream/endpoint-address.ts';
+import type { NameCache } from '../../upstream/name-cache.ts';
 import type { ProbeResult, Prober } from '../../upstream/prober.ts';
 import type { HealthCheckModel } from '../../upstream/upstream-model.ts';
+import { tlsOptions } from './endpoint-socket.ts';
+import { nameLookup } from './name-lookup.ts';
 
 /** A check's answer is read this far, so that an endpoint need not see its answer cut off; then the connection closes. */
 const MAX_BODY_BYTES = 64 * 1024;
@@ -11,9 +15,16 @@ type Settle = (ok: boolean, detail: string) => void;
 
 /**
  * Makes active checks over sockets of their own, each on a fresh connection: what is asked is whether the endpoint still
- * accepts one. `timeoutMs` bounds the whole check, name resolution and connect included.
+ * accepts one, under the same rules of TLS as requests. `timeoutMs` bounds the whole check, name resolution and connect
+ * included. A `tcp` check of an `https` endpoint asks no more than whether its port is open.
  */
 export class NetProber implements Prober {
+  private readonly lookup: LookupFunction;
+
+  constructor(names: NameCache) {
+    this.lookup = nameLookup(names);
+  }
+
   probe(address: EndpointAddress, check: HealthCheckModel): Promise<ProbeResult> {
     const startedMs = performance.now();
     return new Promise((resolve) => {
@@ -34,18 +45,25 @@ export class NetProber implements Prober {
       };
       try {
         destroy =
-          check.type === 'tcp' ? connect(address, check, settle, closed) : request(address, check, settle, closed);
+          check.type === 'tcp'
+            ? connect(this.target(address, check), settle, closed)
+            : request(requestOf(address, check, this.target(address, check)), check, settle, closed);
       } catch (error) {
         closed();
         settle(false, messageOf(error));
       }
     });
   }
+
+  private target(address: EndpointAddress, check: HealthCheckModel): net.NetConnectOpts {
+    if (address.kind === 'unix') return { path: address.path };
+    return { host: address.host, port: check.port ?? address.port, lookup: this.lookup };
+  }
 }
 
 /** Returns what ends it; `closed` is called when nothing of it is left. */
-function connect(address: EndpointAddress, check: HealthCheckModel, settle: Settle, closed: () => void): () => void {
-  const socket = net.connect(targetOf(address, check));
+function connect(target: net.NetConnectOpts, settle: Settle, closed: () => void): () => void {
+  const socket = net.connect(target);
   socket.on('connect', () => {
     settle(true, 'connected');
     socket.destroy();
@@ -55,19 +73,13 @@ function connect(address: EndpointAddress, check: HealthCheckModel, settle: Sett
   return () => socket.destroy();
 }
 
-function request(address: EndpointAddress, check: HealthCheckModel, settle: Settle, closed: () => void): () => void {
-  const outgoing = http.request({
-    ...requestTargetOf(address, check),
-    agent: false,
-    method: 'GET',
-    path: check.path,
-    headers: {
-      'user-agent': 'headgate-health-check',
-      ...check.headers,
-      host: hostOf(address, check),
-      connection: 'close',
-    },
-  });
+function request(
+  options: https.RequestOptions,
+  check: HealthCheckModel,
+  settle: Settle,
+  closed: () => void,
+): () => void {
+  const outgoing = 'secureContext' in options ? https.request(options) : http.request(options);
   outgoing.on('response', (response) => {
     judge(response, check, settle);
     drain(response);
@@ -104,14 +116,16 @@ function drain(response: http.IncomingMessage): void {
   response.on('error', () => {});
 }
 
-function targetOf(address: EndpointAddress, check: HealthCheckModel): net.NetConnectOpts {
-  if (address.kind === 'unix') return { path: address.path };
-  return { host: address.host, port: check.port ?? address.port };
-}
-
-function requestTargetOf(address: EndpointAddress, check: HealthCheckModel): http.RequestOptions {
-  if (address.kind === 'unix') return { socketPath: address.path };
-  return { host: address.host, port: check.port ?? address.port };
+function requestOf(
+  address: EndpointAddress,
+  check: HealthCheckModel,
+  target: net.NetConnectOpts,
+): https.RequestOptions {
+  const host = hostOf(address, check);
+  const headers = { 'user-agent': 'headgate-health-check', ...check.headers, host, connection: 'close' };
+  const place = 'path' in target ? { socketPath: target.path } : target;
+  const secure = address.kind === 'tcp' && address.tls !== undefined ? tlsOptions(address) : {};
+  return { ...place, ...secure, agent: false, method: 'GET', path: check.path, headers } as https.RequestOptions;
 }
 
 function hostOf(address: EndpointAddress, check: HealthCheckModel): string {

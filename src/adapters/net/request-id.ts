@@ -1,5 +1,6 @@
 // Hot path: called once per request.
 import { randomBytes } from 'node:crypto';
+import { flat } from '../../http/http1/octets.ts';
 
 const HEX2 = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, '0'));
 const COUNTER_RANGE = 2 ** 24;
@@ -34,6 +35,7 @@ export function requestIds(step: () => number, wallMs: () => number): () => stri
 }
 
 function stemOf(prefix: string, counter: number): string {
+  // Every id then begins with one flat string.
   return flat(prefix + (HEX2[counter >>> 16] as string) + (HEX2[(counter >>> 8) & 255] as string));
 }
 
@@ -43,9 +45,4 @@ function prefixOf(nowMs: number, random: Buffer): string {
   const bits = random.toString('hex');
   const variant = (0x8 | ((random[9] as number) & 0x3)).toString(16);
   return `${time.slice(0, 8)}-${time.slice(8)}-7${bits.slice(0, 3)}-${variant}${bits.slice(3, 6)}-${bits.slice(6, 12)}`;
-}
-
-/** The same text cut out of octets: one flat string, which every id then begins with. */
-function flat(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1');
 }

@@ -14,7 +14,9 @@ const HEAD: ReplyHead = {
   dropCodes: 0,
   drop: undefined,
   shared: undefined,
-  extra: [],
+  requestId: '',
+  varying: undefined,
+  extra: undefined,
   bodyLength: 1_000_000_000,
 };
 

@@ -1,7 +1,7 @@
 // Hot path: head and body of a small response leave in one write.
 import type { Socket } from 'node:net';
 import type { Fields } from '../../http/fields.ts';
-import type { OutgoingFields, ReplyHead, RequestHead, ResponseHead } from '../../http/head.ts';
+import { addLine, type ReplyHead, type RequestHead, type ResponseHead } from '../../http/head.ts';
 import { latin1 } from '../../http/http1/octets.ts';
 import type { Http1RequestHead } from '../../http/http1/request-head.ts';
 import { lastChunkText, type ResponseFraming, responseHeadText } from '../../http/http1/writer.ts';
@@ -26,6 +26,8 @@ export class ResponseStream implements TurnWriter {
   private readonly socket: Socket;
   private request: Http1RequestHead | undefined = undefined;
   private framing: ResponseFraming = NO_BODY;
+  /** Used again by every response of known length. */
+  private readonly ofLength = { kind: 'length' as const, length: 0 };
   private gathered = '';
   private wasFull = false;
   /** Octets that the kernel had not taken when last something was written; far below the mark it may be out of date. */
@@ -42,7 +44,8 @@ export class ResponseStream implements TurnWriter {
   }
 
   informational(fields: ResponseHead): void {
-    const head: OutgoingFields = { fields, dropCodes: 0, drop: fields.connectionNamed, shared: undefined, extra: [] };
+    const drop = fields.connectionNamed;
+    const head = { fields, dropCodes: 0, drop, shared: undefined, requestId: '', varying: undefined, extra: undefined };
     this.gathered += responseHeadText(fields.status, fields.reasonPhrase, head, NO_BODY, '');
     this.flush();
   }
@@ -54,7 +57,7 @@ export class ResponseStream implements TurnWriter {
 
   head(head: ReplyHead, mustClose: boolean): void {
     const { request } = this;
-    const framing = framingFor(head, request);
+    const framing = framingFor(head, request, this.ofLength);
     this.framing = framing;
     this.closes = mustClose || request?.persistent !== true || framing.kind === 'until-close';
     const keepAlive = request?.version === 'HTTP/1.0' ? KEEP_ALIVE_LINE : '';
@@ -116,9 +119,12 @@ export class ResponseStream implements TurnWriter {
     return this.backlog > HIGH_WATER_BYTES;
   }
 
-  /** Whether the client takes the end of the connection for the end of the body. */
-  get endsWithConnection(): boolean {
-    return this.framing.kind === 'until-close';
+  /**
+   * Whether a cut is to be a reset: where the client would take the end of the connection for the end of the body, and where
+   * it stopped reading, for the kernel would keep what it was sent as long as it likes.
+   */
+  wantsReset(timedOut: boolean): boolean {
+    return this.framing.kind === 'until-close' || (timedOut && this.socket.writableLength > 0);
   }
 
   /** The socket drained. True when somebody was told to pause. */
@@ -130,11 +136,18 @@ export class ResponseStream implements TurnWriter {
   }
 }
 
-function framingFor(head: ReplyHead, request: RequestHead | undefined): ResponseFraming {
+function framingFor(
+  head: ReplyHead,
+  request: RequestHead | undefined,
+  ofLength: { kind: 'length'; length: number },
+): ResponseFraming {
   if (head.status === 204 || head.status === 304) return NO_BODY;
   if (request?.method === 'HEAD')
     return head.bodyLength === undefined || isForwarded(head) ? NO_BODY : lengthOnly(head);
-  if (head.bodyLength !== undefined) return { kind: 'length', length: head.bodyLength };
+  if (head.bodyLength !== undefined) {
+    ofLength.length = head.bodyLength;
+    return ofLength;
+  }
   return request?.version === 'HTTP/1.0' ? UNTIL_CLOSE : CHUNKED;
 }
 
@@ -145,6 +158,6 @@ function isForwarded(head: ReplyHead): boolean {
 
 /** HEAD: the length that GET would have had is told, the body is not sent. */
 function lengthOnly(head: ReplyHead): ResponseFraming {
-  head.extra.push('Content-Length', String(head.bodyLength));
+  addLine(head, 'Content-Length', String(head.bodyLength));
   return NO_BODY;
 }

@@ -1,36 +1,29 @@
 import type { Clock } from '../../core/clock.ts';
-import { type TimerWheel, WheelTimer } from '../../core/timer-wheel.ts';
-import type { GatewayError } from '../../errors.ts';
-import type { ChannelOwner, Transport, UpstreamChannel } from '../../upstream/channel.ts';
-import type { EndpointAddress } from '../../upstream/endpoint-address.ts';
-import { UpstreamConnection } from './upstream-connection.ts';
+import type { TimerWheel } from '../../core/timer-wheel.ts';
+import type { Log } from '../../ports.ts';
+import { AddressOrder } from '../../upstream/address-order.ts';
+import type { Transport } from '../../upstream/channel.ts';
+import type { NameCache } from '../../upstream/name-cache.ts';
+import { ConnectTrouble } from './connect-trouble.ts';
+import { Dial, type DialDeps } from './dial.ts';
 
-/** Connections to endpoints over TCP and unix sockets; a connect that takes too long is given up. */
-export function tcpTransport(wheel: TimerWheel, clock: Clock): Transport {
-  return {
-    connect(address: EndpointAddress, connectTimeoutMs: number, owner: ChannelOwner): void {
-      const timer = new WheelTimer(() => connection.giveUp());
-      const connection = new UpstreamConnection(
-        address,
-        timedOwner(owner, () => wheel.remove(timer)),
-      );
-      wheel.arm(timer, clock.nowMs() + connectTimeoutMs);
-    },
-  };
+export interface TcpTransportDeps {
+  readonly wheel: TimerWheel;
+  readonly clock: Clock;
+  readonly names: NameCache;
+  readonly log: Log;
 }
 
-/** Passes all on to `owner`, and says when the connect is decided. */
-function timedOwner(owner: ChannelOwner, decided: () => void): ChannelOwner {
+/** Connections to endpoints: TCP and unix sockets, in clear and over TLS. What an address is gone from is retired. */
+export function tcpTransport({ wheel, clock, names, log }: TcpTransportDeps): Transport {
+  const standing: DialDeps['standing'] = new Map();
+  const deps = { wheel, clock, names, order: new AddressOrder(), trouble: new ConnectTrouble(log, clock), standing };
+  names.onGone = (name, addresses) => {
+    for (const dial of [...(standing.get(name) ?? [])]) if (addresses.includes(dial.reached)) dial.retire();
+  };
   return {
-    onConnected(channel: UpstreamChannel): void {
-      decided();
-      owner.onConnected(channel);
+    connect(address, connectTimeoutMs, owner): void {
+      new Dial(address, connectTimeoutMs, owner, deps);
     },
-    onConnectFailed(error: GatewayError): void {
-      decided();
-      owner.onConnectFailed(error);
-    },
-    onIdle: (channel, hintMs) => owner.onIdle(channel, hintMs),
-    onClosed: (channel) => owner.onClosed(channel),
   };
 }

@@ -8,7 +8,15 @@ import type { ChannelReceiver, UpstreamChannel } from '../../upstream/channel.ts
 import { UpstreamConnection } from './upstream-connection.ts';
 
 function requestOf(method: string, target: string, bodyLength: number | undefined): OutgoingRequest {
-  const fields = { fields: new ListFields(), dropCodes: 0, drop: undefined, shared: undefined, extra: [] };
+  const fields = {
+    fields: new ListFields(),
+    dropCodes: 0,
+    drop: undefined,
+    shared: undefined,
+    requestId: '',
+    varying: undefined,
+    extra: undefined,
+  };
   const body = { hasBody: bodyLength !== undefined, bodyLength, upgrade: undefined, expectsContinue: false };
   return { method, target, host: 'h', ...fields, ...body };
 }
@@ -55,6 +63,7 @@ test('the last octets of a body go out before the next request, also where the a
           );
           becameIdle();
         },
+        onStale: () => {},
         onClosed: () => {},
       },
     );

@@ -1,5 +1,5 @@
 // Hot path: reads land in one buffer shared by all connections; nothing is allocated per read.
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type FailureName, GatewayError } from '../../errors.ts';
 import { FieldCode } from '../../http/field-code.ts';
 import type { Fields } from '../../http/fields.ts';
@@ -10,6 +10,8 @@ import { type ResponseEvents, ResponseParser } from '../../http/http1/response-p
 import { lastChunkText, requestHeadText } from '../../http/http1/writer.ts';
 import type { ChannelOwner, ChannelReceiver, UpstreamChannel } from '../../upstream/channel.ts';
 import type { EndpointAddress } from '../../upstream/endpoint-address.ts';
+import { connectError } from './connect-error.ts';
+import { connectedEvent, openSocket } from './endpoint-socket.ts';
 import { HIGH_WATER_BYTES, SocketEnd } from './socket-end.ts';
 import { flushAtTurnEnd, type TurnWriter } from './turn-writes.ts';
 
@@ -38,6 +40,10 @@ const GATHER_BYTES = 16 * 1024;
 export class UpstreamConnection implements UpstreamChannel, ResponseEvents, TurnWriter {
   inLine = false;
   served = 0;
+  unsent = false;
+  idleSinceMs = 0;
+  idleUntilMs = 0;
+  idleForMs = 0;
   private readonly socket: Socket;
   private readonly owner: ChannelOwner;
   private readonly parser = new ResponseParser(this, LIMITS);
@@ -60,14 +66,11 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
 
   constructor(address: EndpointAddress, owner: ChannelOwner) {
     this.owner = owner;
-    const target = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
-    const onread = { buffer: SHARED, callback: (bytes: number): boolean => this.onRead(bytes) };
-    const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, allowHalfOpen: true };
-    this.socket = connect({ ...target, ...options, onread });
-    this.socket.on('connect', () => this.onConnect());
+    this.socket = openSocket(address, { buffer: SHARED, callback: (bytes) => this.onRead(bytes) });
+    this.socket.on(connectedEvent(address), () => this.onConnect());
     this.socket.on('drain', () => this.onDrain());
     this.socket.on('end', () => this.onEndOfInput());
-    this.socket.on('error', (error: NodeJS.ErrnoException) => this.onGone(error.code ?? error.message));
+    this.socket.on('error', (error: NodeJS.ErrnoException) => this.onGone(error.code ?? error.message, error));
     this.socket.on('timeout', () => this.shut());
     this.socket.on('close', () => this.onClose());
   }
@@ -87,7 +90,8 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
       return true;
     }
     // Octets that nobody asked for would be somebody else's answer if they were given to the next client.
-    const end = this.parser.busy ? this.parser.execute(chunk) : 0;
+    // So would they be where the next request waits for the end of the turn and has not left yet.
+    const end = this.parser.busy && !this.unsent ? this.parser.execute(chunk) : 0;
     this.receiver?.onReadEnd();
     // Last, for it may put the next request on this connection.
     if (end < chunk.length) this.onExtra(chunk.subarray(end));
@@ -98,7 +102,10 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
   /** Octets behind a message: of a tunnel just opened, else the connection is of no more use. */
   private onExtra(rest: Buffer): void {
     if (this.tunnel !== undefined) (this.tunnel as SocketEnd).received(rest, true);
-    else this.shut();
+    else {
+      this.shut();
+      if (this.unsent) this.failReceiver('upstream-closed', 'The endpoint spoke before it was asked.');
+    }
   }
 
   private onDrain(): void {
@@ -126,19 +133,19 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
     this.owner.onClosed(this);
   }
 
-  private onGone(why: string): void {
+  private onGone(why: string, error?: NodeJS.ErrnoException): void {
     // The close of a tunnel's socket follows, and says all.
     if (this.closed || this.tunnel !== undefined) return;
     if (!this.connected) {
       this.closed = true;
       this.socket.destroy();
-      this.owner.onConnectFailed(
-        new GatewayError('connect-failed', 'upstream', `No connection to the endpoint (${why}).`),
-      );
+      this.owner.onConnectFailed(connectError(error ?? new Error(why)));
       return;
     }
     this.shut();
-    this.failReceiver('upstream-closed', 'The endpoint closed the connection before its response was whole.');
+    const wasTls = why.startsWith('ERR_SSL_');
+    const how = wasTls ? `ended the TLS session (${why})` : 'closed the connection';
+    this.failReceiver('upstream-closed', `The endpoint ${how} before its response was whole.`);
   }
 
   private failReceiver(kind: FailureName, detail: string): void {
@@ -147,14 +154,16 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
     receiver?.onFailure(new GatewayError(kind, 'upstream', detail), this.responded);
   }
 
-  /** The connect took too long. */
+  /** What it waits for while it is not connected. */
+  get phase(): 'connect' | 'handshake' {
+    return this.socket.connecting ? 'connect' : 'handshake';
+  }
+
+  /** Ends a connect that nobody waits for any more; its owner hears nothing. */
   giveUp(): void {
     if (this.connected || this.closed) return;
     this.closed = true;
     this.socket.destroy();
-    this.owner.onConnectFailed(
-      new GatewayError('connect-timeout', 'upstream', 'The endpoint did not accept a connection in time.'),
-    );
   }
 
   // The channel.
@@ -164,6 +173,7 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
     this.idle = false;
     this.discarding = -1;
     this.responded = false;
+    this.unsent = true;
     this.responseEnded = false;
     this.chunked = request.hasBody && request.bodyLength === undefined;
     this.requestSent = !request.hasBody;
@@ -177,6 +187,7 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
     if (this.gathered.length === 0 || this.closed) return;
     const text = this.gathered;
     this.gathered = '';
+    this.unsent = false;
     this.socket.write(text, 'latin1');
   }
 

@@ -114,6 +114,27 @@ test('whatever clients send, a line is one JSON object without control character
   );
 });
 
+test('numbers are those that JSON would write, and each line says what its own request said', () => {
+  const ms = fc.oneof(fc.double({ min: 0, max: 5000, noNaN: true }), fc.double({ min: 0, max: 1e12, noNaN: true }));
+  const us = fc.oneof(fc.integer({ min: 1_772_721_441_000_000, max: 1_772_721_443_000_000 }), fc.nat());
+  const text = fc.constantFrom('a', 'b"', 'c\u2028');
+  fc.assert(
+    fc.property(fc.array(fc.tuple(ms, us, text), { maxLength: 8 }), (requests) => {
+      for (const [durationMs, atUs, name] of requests) {
+        const limits = (record.limits ?? []).map((limit) => ({ ...limit, atUs, name, keyHash: name }));
+        const line = jsonAccessLine({ ...record, durationMs, limits, path: `/${name}`, host: name, userAgent: name });
+        const { durationMs: written, limits: entries, path, host, userAgent } = JSON.parse(line);
+        assert.equal(written, Math.round(durationMs * 1000) / 1000);
+        assert.deepEqual(
+          [entries[0].name, entries[0].key, path, host, userAgent],
+          [name, name, `/${name}`, name, name],
+        );
+        assert.equal(entries[0].at, atUs);
+      }
+    }),
+  );
+});
+
 test('the combined format is one printable line, quotes and controls escaped', () => {
   assert.equal(
     combinedAccessLine(record),

@@ -9,13 +9,15 @@ export interface EventLogOptions {
   readonly clock: Clock;
   /** Lines for people instead of JSON. */
   readonly readable: boolean;
+  /** Number of the worker that speaks, where there are several. */
+  readonly worker?: number | undefined;
 }
 
 /** The event log: JSON lines (`kind: event`), or lines for people on a terminal. Events are rare and written at once. */
 export class EventLog implements Log {
   readonly #logger: Logger;
 
-  constructor(sink: LineSink, { level, clock, readable }: EventLogOptions) {
+  constructor(sink: LineSink, { level, clock, readable, worker }: EventLogOptions) {
     const write = (line: string): void => {
       sink.write(readable ? readableEvent(line) : line.replace(/[\u007f-\u009f\u2028\u2029]/g, '?'));
       sink.flush();
@@ -23,7 +25,7 @@ export class EventLog implements Log {
     this.#logger = pino(
       {
         level,
-        base: { kind: 'event' },
+        base: worker === undefined ? { kind: 'event' } : { kind: 'event', worker },
         messageKey: 'message',
         timestamp: () => `,"time":"${isoMicros(clock.wallUs())}"`,
         formatters: { level: (label) => ({ level: label }) },

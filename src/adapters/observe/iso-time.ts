@@ -1,3 +1,18 @@
+let textSecond = Number.NaN;
+let textPrefix = '';
+
+/** A time in microseconds as an integer: of its sixteen digits the first ten are those of the call before. */
+export function microsText(wallUs: number): string {
+  const second = Math.floor(wallUs / 1_000_000);
+  // Not after the epoch, or no whole number: written plainly.
+  if (second < 1 || !Number.isInteger(wallUs)) return String(wallUs);
+  if (second !== textSecond) {
+    textSecond = second;
+    textPrefix = String(second);
+  }
+  return textPrefix + String(wallUs - second * 1_000_000 + 1_000_000).slice(1);
+}
+
 let cachedSecond = Number.NaN;
 let cachedPrefix = '';
 

@@ -4,7 +4,7 @@ const PLAIN = /^[ !#-[\]-~\u00a0-\u2027\u202a-\ud7ff\ue000-\uffff]*$/;
 const LEFT_BY_JSON = /[\u007f-\u009f\u2028\u2029]/g;
 
 /** The JSON string of `text`, control characters (C0, DEL, C1) and U+2028/9 escaped. */
-export function jsonString(text: string): string {
+function jsonString(text: string): string {
   if (PLAIN.test(text)) return `"${text}"`;
   return JSON.stringify(text).replace(LEFT_BY_JSON, unicodeEscape);
 }

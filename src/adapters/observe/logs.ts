@@ -13,6 +13,8 @@ export interface LogsOptions {
   readonly level: LogLevel;
   /** A person looks on: lines are for reading. */
   readonly readable: boolean;
+  /** Number of this worker, where there are several. */
+  readonly worker?: number;
 }
 
 /** Both logs of a process on one stream, so that their lines never tear each other apart. */
@@ -22,10 +24,10 @@ export class Logs {
   readonly #readable: boolean;
   #cancelReport: Cancel = () => {};
 
-  constructor({ stream, clock, level, readable }: LogsOptions) {
+  constructor({ stream, clock, level, readable, worker }: LogsOptions) {
     this.#sink = new LineSink(stream, clock);
     this.#readable = readable;
-    this.events = new EventLog(this.#sink, { level, clock, readable });
+    this.events = new EventLog(this.#sink, { level, clock, readable, worker });
     this.#reportLoss(clock, 0);
   }
 

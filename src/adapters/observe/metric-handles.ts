@@ -51,6 +51,7 @@ export interface RequestCounter {
 
 export class RouteHandle implements RouteMetrics {
   inFlight = 0;
+  tunnels = 0;
   bytesIn = 0;
   bytesOut = 0;
   readonly overhead = new Histogram(FINE_BUCKETS);
@@ -58,6 +59,8 @@ export class RouteHandle implements RouteMetrics {
   readonly durations: (Histogram | undefined)[] = [];
   readonly requests = new Map<number, RequestCounter>();
   #last: RequestCounter | undefined;
+  #lastMethod = '';
+  #lastReason: Reason | '' = '';
 
   finished(
     method: string,
@@ -69,8 +72,7 @@ export class RouteHandle implements RouteMetrics {
     bytesOut: number,
   ): void {
     const group = statusClass(status);
-    this.#counter(METHOD_INDEX.get(method) ?? OTHER_METHOD, group === 0 ? 0 : status, REASON_INDEX.get(reason) ?? 0)
-      .count++;
+    this.#counter(method, group === 0 ? 0 : status, reason).count++;
     let durations = this.durations[group];
     if (durations === undefined) durations = this.durations[group] = new Histogram(HTTP_BUCKETS);
     durations.observe(durationS);
@@ -80,16 +82,23 @@ export class RouteHandle implements RouteMetrics {
   }
 
   /** Most requests of a route are like the one before it: that one is looked at first. */
-  #counter(method: number, status: number, reason: number): RequestCounter {
+  #counter(method: string, status: number, reason: Reason | ''): RequestCounter {
     const last = this.#last;
-    if (last !== undefined && last.method === method && last.status === status && last.reason === reason) return last;
+    if (last !== undefined && last.status === status && this.#lastMethod === method && this.#lastReason === reason)
+      return last;
+    this.#lastMethod = method;
+    this.#lastReason = reason;
+    this.#last = this.#find(METHOD_INDEX.get(method) ?? OTHER_METHOD, status, REASON_INDEX.get(reason) ?? 0);
+    return this.#last;
+  }
+
+  #find(method: number, status: number, reason: number): RequestCounter {
     const key = (method * 1000 + status) * 32 + reason;
     let found = this.requests.get(key);
     if (found === undefined) {
       found = { method, status, reason, count: 0 };
       this.requests.set(key, found);
     }
-    this.#last = found;
     return found;
   }
 }
@@ -179,4 +188,7 @@ export class StoreHandle implements StoreMetrics {
 
 export class ListenerHandle implements ListenerMetrics {
   connections = 0;
+  connectionsRefused = 0;
+  tlsHandshakeFailures = 0;
+  proxyHeaderFailures = 0;
 }

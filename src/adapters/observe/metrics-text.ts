@@ -1,3 +1,4 @@
+import type { CertificateExpiry } from '../../ports.ts';
 import type { Histogram } from './histogram.ts';
 import {
   type EndpointHandle,
@@ -27,6 +28,8 @@ export interface MetricsState {
   readonly upstreams: Map<string, UpstreamHandle>;
   readonly limits: Map<string, LimitFamily>;
   readonly listeners: Map<string, ListenerHandle>;
+  certificates: readonly CertificateExpiry[];
+  readonly certificateReloads: Record<'success' | 'failure', number>;
   /** Undefined without a shared store. */
   store: StoreHandle | undefined;
   fleetSize: number;
@@ -45,6 +48,7 @@ export function renderMetrics(state: MetricsState, version: string, droppedLogLi
   out.sample(labels({ version }), 1);
   renderRoutes(out, state);
   renderDownstream(out, state, droppedLogLines);
+  renderTls(out, state);
   renderLimits(out, state);
   renderStore(out, state);
   renderEndpoints(out, state);
@@ -86,6 +90,8 @@ function renderRoutes(out: PrometheusText, state: MetricsState): void {
   };
   out.family('headgate_http_requests_in_flight', 'gauge', 'Requests whose head was read and that are not over.');
   perRoute((handle) => handle.inFlight);
+  out.family('headgate_tunnels', 'gauge', 'Open tunnels (WebSocket); each is also a request in flight.');
+  perRoute((handle) => handle.tunnels);
   out.family(
     'headgate_http_request_bytes_total',
     'counter',
@@ -102,9 +108,42 @@ function renderRoutes(out: PrometheusText, state: MetricsState): void {
   for (const [route, handle] of state.routes) out.histogram(labels({ route }), handle.overhead);
 }
 
+/** Of handshakes, and of the certificates that they are made with. */
+function renderTls(out: PrometheusText, state: MetricsState): void {
+  const perListener = (value: (handle: ListenerHandle) => number): void => {
+    for (const [listener, handle] of state.listeners) out.sample(labels({ listener }), value(handle));
+  };
+  out.family('headgate_tls_handshake_failures_total', 'counter', 'Connections on which no TLS came about.');
+  perListener((handle) => handle.tlsHandshakeFailures);
+  out.family(
+    'headgate_proxy_header_failures_total',
+    'counter',
+    'Connections that were closed for their PROXY header, or for having none.',
+  );
+  perListener((handle) => handle.proxyHeaderFailures);
+  out.family('headgate_certificate_expiry_timestamp_seconds', 'gauge', 'When a certificate in use ends.');
+  const expiries = new Map(
+    state.certificates.map((one) => [labels({ listener: one.listener, certificate: one.certificate }), one]),
+  );
+  for (const [series, { expiresS }] of expiries) out.sample(series, expiresS);
+  out.family(
+    'headgate_certificate_reloads_total',
+    'counter',
+    'Certificates that changed on disk: taken (success), or refused while the one before stays in use.',
+  );
+  out.sample(labels({ outcome: 'success' }), state.certificateReloads.success);
+  out.sample(labels({ outcome: 'failure' }), state.certificateReloads.failure);
+}
+
 function renderDownstream(out: PrometheusText, state: MetricsState, droppedLogLines: number | undefined): void {
   out.family('headgate_connections', 'gauge', 'Open client connections.');
   for (const [listener, handle] of state.listeners) out.sample(labels({ listener }), handle.connections);
+  out.family(
+    'headgate_connections_refused_total',
+    'counter',
+    'Connections closed at once: maxConnections were in use.',
+  );
+  for (const [listener, handle] of state.listeners) out.sample(labels({ listener }), handle.connectionsRefused);
   out.family(
     'headgate_untrusted_forwarded_total',
     'counter',

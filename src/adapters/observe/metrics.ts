@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import type { Metrics } from '../../ports.ts';
+import type { CertificateExpiry, Metrics } from '../../ports.ts';
 import { FINE_BUCKETS, Histogram } from './histogram.ts';
 import {
   EndpointHandle,
@@ -31,6 +31,8 @@ export class PrometheusMetrics implements Metrics {
     upstreams: new Map(),
     limits: new Map(),
     listeners: new Map(),
+    certificates: [],
+    certificateReloads: { success: 0, failure: 0 },
     store: undefined,
     fleetSize: 1,
     untrustedForwarded: 0,
@@ -72,6 +74,14 @@ export class PrometheusMetrics implements Metrics {
 
   listener(address: string): ListenerHandle {
     return obtain(this.#state.listeners, address, () => new ListenerHandle());
+  }
+
+  certificates(inUse: readonly CertificateExpiry[]): void {
+    this.#state.certificates = inUse;
+  }
+
+  certificatesReloaded(outcome: 'success' | 'failure'): void {
+    this.#state.certificateReloads[outcome]++;
   }
 
   fleetSize(size: number): void {

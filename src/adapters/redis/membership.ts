@@ -27,6 +27,16 @@ export interface Instance {
   configHash(): string;
   /** Undefined: the fleet makes one and keeps it in the store. */
   readonly configuredSecret: string | undefined;
+  /** Processes that decide in it. */
+  readonly workers: number;
+  /** One of these: it learns who the others are and leaves the beating to the instance's primary. */
+  readonly isWorker: boolean;
+}
+
+/** What is known of a fleet before its store has answered. */
+export interface KnownFleet {
+  readonly members: readonly FleetMember[] | undefined;
+  readonly secret: string | undefined;
 }
 
 const INTERVAL_MS = 1000;
@@ -38,6 +48,7 @@ type BeatReply = readonly [atUs: number, size: number, secret: string, change: s
  * The gateways on one store: each beats once a second into one sorted set, its score the expiry by the store's clock, and
  * says beside it what it runs. The members are those last seen, and stay so while the store is away. The fleet's secret
  * rides along: it is kept in the store, put back by any member when it was lost, and the store's wins where two differ.
+ * Of an instance with workers the primary beats; a worker asks just as often and is no member of its own.
  */
 export class Membership {
   size = 1;
@@ -56,12 +67,21 @@ export class Membership {
   /** The change of the fleet that `members` knows of. */
   private change = '';
 
-  constructor(prefix: string, instance: Instance, timers: Timers, beats: Beats) {
+  constructor(prefix: string, instance: Instance, timers: Timers, beats: Beats, known?: KnownFleet) {
     this.prefix = prefix;
     this.instance = instance;
     this.setSecret(instance.configuredSecret);
     this.timers = timers;
     this.beats = beats;
+    this.members = known?.members;
+    this.size = Math.max(1, known?.members?.length ?? 1);
+    if (instance.configuredSecret === undefined) this.secret = known?.secret;
+  }
+
+  /** Processes of the whole fleet that decide, this instance's at least. */
+  get sharers(): number {
+    const others = (this.members ?? []).filter(({ id }) => id !== this.instance.id);
+    return others.reduce((sum, { workers }) => sum + workers, this.instance.workers);
   }
 
   /** Another secret is configured, or (undefined) none: then the next beat brings the fleet's. */
@@ -79,11 +99,11 @@ export class Membership {
 
   /** One heartbeat now. */
   beat(): void {
-    const { version } = this.instance;
-    this.send(`${version} ${this.instance.configHash()}`, (failure, raw) => {
+    const { version, workers, isWorker } = this.instance;
+    this.send(`${version} ${this.instance.configHash()} ${workers}`, (failure, raw) => {
       if (failure !== undefined) return this.beats.missed(failure);
       const [atUs, size, secret, change, members] = raw as BeatReply;
-      this.joined = true;
+      this.joined = !isWorker;
       this.size = Math.max(1, size);
       if (secret !== '' && this.ownSecret !== '') this.secret = secret;
       if (change !== this.change) this.members = membersOf(members);
@@ -103,7 +123,8 @@ export class Membership {
   private send(details: string, done: (failure: StoreFailure | undefined, raw: unknown) => void): void {
     const keys = ['members', 'secret', 'instances'].map((name) => `${this.prefix}:1:{hg}:${name}`);
     const secret = this.secret ?? this.ownSecret;
-    this.beats.ask(['3', ...keys, this.instance.id, String(EXPIRY_MS), secret, details, this.change], done);
+    const id = this.instance.isWorker ? '' : this.instance.id;
+    this.beats.ask(['3', ...keys, id, String(EXPIRY_MS), secret, details, this.change], done);
   }
 }
 
@@ -111,8 +132,10 @@ export class Membership {
 function membersOf(flat: readonly string[]): FleetMember[] {
   const members: FleetMember[] = [];
   for (let at = 0; at + 1 < flat.length; at += 2) {
-    const [version, configHash] = flat[at + 1]!.split(' ');
-    members.push({ id: flat[at]!, version: version || undefined, configHash: configHash || undefined });
+    const [version, configHash, workers] = flat[at + 1]!.split(' ');
+    const known = { version: version || undefined, configHash: configHash || undefined };
+    // A version before workers does not tell, and is one.
+    members.push({ id: flat[at]!, ...known, workers: Math.max(1, Number(workers) || 1) });
   }
   return members.sort((left, right) => (left.id < right.id ? -1 : 1));
 }

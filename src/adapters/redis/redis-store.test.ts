@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
-import { startRedis, type TestRedis } from '../../../test/kit/redis.ts';
+import { type RedisReply, startRedis, type TestRedis } from '../../../test/kit/redis.ts';
 import { Waiters } from '../../../test/kit/wait.ts';
 import type { GroupDecision } from '../../core/limit/decision.ts';
 import { compileLimit } from '../../core/limit/kind.ts';
@@ -8,7 +8,7 @@ import type { LimitSpec } from '../../core/limit/spec.ts';
 import { limitSet, type StoreFailure, type TakeGroup } from '../../limits/limit-store.ts';
 import { limitStoreContract } from '../../limits/limit-store-contract.ts';
 import { SystemClock } from '../observe/system-clock.ts';
-import { RedisStore } from './redis-store.ts';
+import { RedisStore, type RedisStoreOptions } from './redis-store.ts';
 import { BEAT_SCRIPT } from './script.ts';
 
 const clock = new SystemClock();
@@ -44,10 +44,18 @@ interface TestStoreOptions {
   readonly instance?: string;
   readonly version?: string;
   readonly configHash?: () => string;
+  readonly workers?: number;
+  readonly asWorker?: RedisStoreOptions['asWorker'];
 }
 
 /** A store that tells when it comes and goes, not yet there. */
-function startStore({ timeoutMs = 2000, secret, url = redis.url, ...more }: TestStoreOptions = {}): TestStore {
+function startStore({
+  timeoutMs = 2000,
+  secret,
+  url = redis.url,
+  asWorker,
+  ...more
+}: TestStoreOptions = {}): TestStore {
   const waiters = new Waiters();
   const log: string[] = [];
   const note = (message: string, fields?: Record<string, unknown>) => {
@@ -69,6 +77,7 @@ function startStore({ timeoutMs = 2000, secret, url = redis.url, ...more }: Test
     version: '1.2.3',
     configHash: () => 'abc',
     ...more,
+    ...(asWorker === undefined ? {} : { asWorker }),
   });
   const until = (what: string, holds: (store: RedisStore) => boolean) =>
     waiters.until(what, () => (holds(store) && metrics.up === store.available) || undefined);
@@ -207,8 +216,8 @@ test('redis: each gateway knows what the others run, and a reload shows', async 
   const one = await ready({ instance: 'one', version: '1.0.0', configHash: () => hash });
   const two = await ready({ instance: 'two', version: '2.0.0', configHash: () => 'bbb' });
   const both = [
-    { id: 'one', version: '1.0.0', configHash: 'aaa' },
-    { id: 'two', version: '2.0.0', configHash: 'bbb' },
+    { id: 'one', version: '1.0.0', configHash: 'aaa', workers: 1 },
+    { id: 'two', version: '2.0.0', configHash: 'bbb', workers: 1 },
   ];
   for (const { until } of [one, two]) await until('both members', ({ members }) => members?.length === 2);
   assert.deepEqual(one.store.members, both);
@@ -221,14 +230,18 @@ test('redis: each gateway knows what the others run, and a reload shows', async 
   assert.equal(await redis.command('HEXISTS', 'hg:1:{hg}:instances', 'one'), 0);
 });
 
+function beatAs(prefix: string, id: string, details: string, known = ''): Promise<RedisReply> {
+  const keys = ['members', 'secret', 'instances'].map((name) => `${prefix}:1:{hg}:${name}`);
+  return redis.command('EVAL', BEAT_SCRIPT.text, 3, ...keys, id, 3000, '', details, known);
+}
+
 /** A heartbeat as a gateway that knows of the change `known` sends it: the change now, and the members that it tells. */
 async function beat(
   id: string,
   details: string,
   known: string,
 ): Promise<{ change: string; members: Record<string, string> }> {
-  const keys = ['members', 'secret', 'instances'].map((name) => `hb:1:{hg}:${name}`);
-  const reply = await redis.command('EVAL', BEAT_SCRIPT.text, 3, ...keys, id, 3000, '', details, known);
+  const reply = await beatAs('hb', id, details, known);
   const [, , , change, flat] = reply as [number, number, string, string, string[]];
   const members = Object.fromEntries(flat.flatMap((text, at) => (at % 2 === 0 ? [[text, flat[at + 1]!]] : [])));
   return { change, members };
@@ -246,6 +259,8 @@ test('redis: a heartbeat tells the members only when they changed, and forgets w
   await redis.command('ZADD', 'hb:1:{hg}:members', 1, 'b');
   assert.deepEqual((await beat('a', '1 z', reloaded.change)).members, { a: '1 z' });
   assert.equal(await redis.command('HEXISTS', 'hb:1:{hg}:instances', 'b'), 0);
+  assert.deepEqual((await beat('', '1 x', '')).members, { a: '1 z' }, 'who only looks joins nothing');
+  assert.deepEqual((await beat('', '', '')).members, { a: '1 z' });
   assert.deepEqual((await beat('a', '', '')).members, {});
   assert.equal(await redis.command('EXISTS', 'hb:1:{hg}:members'), 0);
   assert.ok(Number(await redis.command('PTTL', 'hb:1:{hg}:instances')) > 0);
@@ -378,4 +393,29 @@ test('redis: a full server and one that became a replica are away until they are
     await until('the cured store', ({ available }) => available);
     assert.equal((await take(store, group(`cured-${cured[0]}`, tenAnHour))).charged.length, 1);
   }
+});
+
+test('redis: workers are no members of their own, and a limit is shared out among those of the whole fleet', async () => {
+  const one = await ready({ instance: 'one', workers: 3 });
+  const two = await ready({ instance: 'two', workers: 2 });
+  for (const { until } of [one, two]) await until('both members', ({ members }) => members?.length === 2);
+  assert.deepEqual([one.store.sharers, two.store.sharers, one.store.fleetSize], [5, 5, 2]);
+  const { members, secret } = one.store;
+  const worker = startStore({ instance: 'one', workers: 3, asWorker: { members, secret } });
+  assert.deepEqual([worker.store.sharers, worker.store.secret], [5, secret], 'before the store has answered');
+  await worker.until('the store', ({ available }) => available);
+  assert.equal(await redis.command('ZCARD', 'hg:1:{hg}:members'), 2);
+  await worker.store.stop();
+  assert.equal(await redis.command('ZCARD', 'hg:1:{hg}:members'), 2, 'it does not leave for the others');
+  const other = await ready({ instance: 'one', workers: 3, asWorker: { members: undefined, secret: undefined } });
+  await two.store.stop();
+  await other.until('one gateway', ({ members: left }) => left?.length === 1);
+  assert.deepEqual([other.store.sharers, other.store.secret], [3, secret]);
+});
+
+test('redis: a gateway that does not tell its workers is one process', async () => {
+  await beatAs('hg', 'old', '0.1.0 abc');
+  const one = await ready({ instance: 'one', workers: 2 });
+  await one.until('both members', ({ members }) => members?.length === 2);
+  assert.equal(one.store.sharers, 3);
 });

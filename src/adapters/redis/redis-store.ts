@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Breaker } from '../../core/limit/breaker.ts';
 import type { Random } from '../../core/random.ts';
+import { Deadlines } from '../../limits/deadlines.ts';
 import {
   type FleetMember,
   type LimitStore,
@@ -8,10 +9,9 @@ import {
   type TakeCall,
   type TakeReply,
 } from '../../limits/limit-store.ts';
+import { PendingCall } from '../../limits/pending-call.ts';
 import type { Cancel, ClockAndTimers, Log, StoreMetrics } from '../../ports.ts';
-import { Deadlines } from './deadlines.ts';
-import { type FleetState, Membership } from './membership.ts';
-import { PendingCall } from './pending-call.ts';
+import { type Beats, type FleetState, type KnownFleet, Membership } from './membership.ts';
 import { RedisClient } from './redis-client.ts';
 import { BEAT_SCRIPT, type Script, TAKE_SCRIPT } from './script.ts';
 import { decodeReply, encodeCall, isStale, SentinelIds, timeOf } from './take-codec.ts';
@@ -33,6 +33,10 @@ export interface RedisStoreOptions {
   /** What it runs, for the fleet to see; the hash of the configuration is asked at each heartbeat. */
   readonly version: string;
   readonly configHash: () => string;
+  /** Processes that decide in this instance; 1 where left out. */
+  readonly workers?: number;
+  /** Where this is one of them: what its primary knows of the fleet. The primary is the member. */
+  readonly asWorker?: KnownFleet;
   /** `setImmediate` where left out: runs a function once the sockets were read. */
   readonly afterPoll?: (run: () => void) => void;
 }
@@ -61,6 +65,8 @@ export class RedisStore implements LimitStore {
   private readonly membership: Membership;
   private readonly sentinels = new SentinelIds();
   private readonly instance: string;
+  /** The workers of an instance share its name, and no two calls may have one sentinel. */
+  private readonly caller: string;
   private readonly inFlight = new Set<PendingCall>();
   private readonly loading = new Set<Script>();
   private calls = 0;
@@ -76,6 +82,7 @@ export class RedisStore implements LimitStore {
     this.options = options;
     this.clock = options.clock;
     this.instance = options.instance ?? randomBytes(9).toString('base64url');
+    this.caller = options.asWorker === undefined ? this.instance : randomBytes(9).toString('base64url');
     this.breaker = new Breaker(options.random);
     const afterPoll = options.afterPoll ?? ((run: () => void) => void setImmediate(run));
     this.deadlines = new Deadlines(options.timeoutMs, options.clock, options.clock, afterPoll);
@@ -90,13 +97,16 @@ export class RedisStore implements LimitStore {
   }
 
   private createMembership(): Membership {
-    const { prefix, version, configHash, secret: configuredSecret, clock } = this.options;
-    return new Membership(prefix, { id: this.instance, version, configHash, configuredSecret }, clock, {
+    const { prefix, version, configHash, secret: configuredSecret, clock, workers = 1, asWorker } = this.options;
+    const isWorker = asWorker !== undefined;
+    const instance = { id: this.instance, version, configHash, configuredSecret, workers, isWorker };
+    const beats: Beats = {
       ask: (args, done) => this.ask(BEAT_SCRIPT, args, done),
       isAsked: () => this.available,
       beaten: (state) => this.learned(state),
       missed: (failure) => this.missed(failure),
-    });
+    };
+    return new Membership(prefix, instance, clock, beats, asWorker);
   }
 
   get available(): boolean {
@@ -105,6 +115,10 @@ export class RedisStore implements LimitStore {
 
   get fleetSize(): number {
     return this.membership.size;
+  }
+
+  get sharers(): number {
+    return this.membership.sharers;
   }
 
   get members(): readonly FleetMember[] | undefined {
@@ -155,7 +169,7 @@ export class RedisStore implements LimitStore {
       prefix: this.options.prefix,
       seenUs: this.seenUs,
       nowUs: this.nowUs(),
-      sentinelId: `${this.instance}.${++this.calls}`,
+      sentinelId: `${this.caller}.${++this.calls}`,
       sentinels: this.sentinels,
     });
     this.ask(TAKE_SCRIPT, args, (failure, raw) => {

@@ -1,16 +1,22 @@
+import { isIP } from 'node:net';
+import type { TlsSettings } from '../../upstream/endpoint-address.ts';
 import type { EndpointModel, HealthCheckModel, OutlierModel, UpstreamModel } from '../../upstream/upstream-model.ts';
 import { type EndpointUrl, parseEndpointUrl } from '../addresses.ts';
+import { hostOf } from '../effective.ts';
 import { parseDuration, parseRatio, parseStatuses } from '../scalars.ts';
 import { upstream as upstreamSchema } from '../schema/upstreams.ts';
 import type { Config } from '../schema.ts';
+import type { ConfigTexts } from '../upstream-tls.ts';
 
 type Upstream = Config['upstreams'][string];
 
-export function compileUpstream(name: string, upstream: Upstream): UpstreamModel {
+/** `texts`: the contents of the files of `tls`; without them they are left out. */
+export function compileUpstream(name: string, upstream: Upstream, texts: ConfigTexts | undefined): UpstreamModel {
+  const settings = compileTls(upstream.tls, texts);
   return {
     name,
-    endpoints: upstream.endpoints.map(compileEndpoint),
-    host: compileHost(upstream.host),
+    endpoints: upstream.endpoints.map((endpoint) => compileEndpoint(endpoint, upstream.tls?.servername, settings)),
+    host: compileHost(hostOf(upstream)),
     balance: upstream.balance,
     healthCheck: compileHealthCheck(upstream.healthCheck),
     outlierDetection: compileOutlier(upstream.outlierDetection),
@@ -22,18 +28,37 @@ export function compileUpstream(name: string, upstream: Upstream): UpstreamModel
 
 /** The upstream behind a URL that a route names directly. Routes with the same URL share it. */
 export function anonymousUpstream(url: string): UpstreamModel {
-  return compileUpstream(anonymousName(url), upstreamSchema.parse({ endpoints: [url] }));
+  return compileUpstream(anonymousName(url), upstreamSchema.parse({ endpoints: [url] }), {});
 }
 
 /** No name of a named upstream can be the same: those have no `:`. */
 export function anonymousName(url: string): string {
-  const { address, name } = endpointOf(url);
-  return address.kind === 'unix' ? `unix:${name}` : `http://${name}`;
+  const { address, name, isSecure } = endpointOf(url);
+  if (address.kind === 'unix') return `unix:${name}`;
+  return isSecure ? name : `http://${name}`;
 }
 
-function compileEndpoint(endpoint: Upstream['endpoints'][number]): EndpointModel {
+function compileEndpoint(
+  endpoint: Upstream['endpoints'][number],
+  servername: string | undefined,
+  settings: TlsSettings,
+): EndpointModel {
   const { url, weight } = typeof endpoint === 'string' ? { url: endpoint, weight: 1 } : endpoint;
-  return { ...endpointOf(url), weight };
+  const { name, address, isSecure } = endpointOf(url);
+  if (!isSecure || address.kind === 'unix') return { name, address, weight };
+  const ownName = isIP(address.host) === 0 ? address.host : '';
+  return { name, address: { ...address, tls: { servername: servername ?? ownName, settings } }, weight };
+}
+
+function compileTls(tls: Upstream['tls'], texts: ConfigTexts | undefined): TlsSettings {
+  const textOf = (file: string | undefined): string | undefined => {
+    if (file === undefined || texts === undefined) return undefined;
+    const text = texts[file];
+    // Without its "ca" the gateway would trust more than it was told to.
+    if (text === undefined) throw new TypeError(`${file} was not read`);
+    return text;
+  };
+  return { ca: textOf(tls?.ca), cert: textOf(tls?.cert), key: textOf(tls?.key), verify: tls?.verify ?? true };
 }
 
 function endpointOf(url: string): EndpointUrl {

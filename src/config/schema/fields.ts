@@ -8,6 +8,7 @@ import {
   parseEndpointUrl,
   parseListenAddress,
   redisUrlProblem,
+  serverNameProblem,
 } from '../addresses.ts';
 import {
   DURATION_PATTERN,
@@ -159,12 +160,30 @@ export const name = scalar({
 
 export const endpointUrl = scalar({
   id: 'endpointUrl',
-  description: 'Where an endpoint is: `http://host:port` or `unix:/path`.',
-  expected: 'expected a URL such as http://10.0.0.1:9000 or unix:/run/app.sock',
+  description: 'Where an endpoint is: `http://host:port`, `https://host:port` or `unix:/path`.',
+  expected: 'expected a URL such as http://10.0.0.1:9000, https://api.example.com or unix:/run/app.sock',
   problem: (text) => {
     const parsed = parseEndpointUrl(text);
     return parsed.ok ? undefined : parsed.problem;
   },
+});
+
+export const pemFile = scalar({
+  id: 'pemFile',
+  description: 'Path of a file in PEM form; relative to the folder of the configuration.',
+  expected: 'expected the path of a PEM file',
+  problem: (text) => {
+    // A key that was pasted in must stand in no message.
+    if (/[\n\0]|-----BEGIN/.test(text)) return 'is the content of a file: give its path, so that it can be read again';
+    return text === '' ? 'expected the path of a PEM file' : undefined;
+  },
+});
+
+export const serverName = scalar({
+  id: 'serverName',
+  description: 'A host name, as certificates hold it.',
+  expected: 'expected a host name',
+  problem: serverNameProblem,
 });
 
 export const redisUrl = scalar({

@@ -12,6 +12,7 @@ import {
   scalar,
   size,
 } from './fields.ts';
+import { listenerTls } from './listener-tls.ts';
 
 const defaultListen = '127.0.0.1:8080';
 const defaultAdmin = '127.0.0.1:9901';
@@ -25,10 +26,16 @@ const listener = z.strictObject({
     .min(1)
     .default(['http1'])
     .describe('Protocols that are spoken.'),
+  tls: listenerTls,
+  proxyProtocol: oneOf('expected false, require or allow', [off, choice(['require', 'allow'])])
+    .default(false)
+    .describe(
+      'Whether a PROXY header (version 1 or 2) of `trustedProxies` names the client, before TLS: `require` closes every connection without one, `allow` takes those that come.',
+    ),
   trustedProxies: oneOf('expected private or a list of addresses and blocks', [z.literal('private'), z.array(cidr)])
     .default([])
     .describe(
-      'Peers from which `X-Forwarded-For`, `Forwarded`, `X-Forwarded-Proto` and `X-Request-Id` are believed; addresses are walked from the right. `private` = the private networks.',
+      'Peers from which `X-Forwarded-For`, `Forwarded`, `X-Forwarded-Proto`, `X-Request-Id` and a PROXY header are believed; addresses are walked from the right. `private` = the private networks.',
     ),
   trustedHops: z
     .int()
@@ -47,6 +54,11 @@ const listener = z.strictObject({
     })
     .prefault({})
     .describe('Timeouts towards clients.'),
+  minBodyRate: oneOf('expected a size or false', [off, size])
+    .default('100b')
+    .describe(
+      'Least octets a second of a request body, on average from its 31st second on and until its answer begins; 408 below it; `false` = none.',
+    ),
   maxHeaderBytes: size.default('32kb').describe('Longest request head; 431 past it.'),
   maxHeaders: z.int().min(1).max(10_000).default(100).describe('Most header lines of a request; 431 past it.'),
   maxConnections: oneOf('expected a number or false', [off, z.int().min(1)])

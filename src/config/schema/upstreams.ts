@@ -10,8 +10,10 @@ import {
   name,
   off,
   oneOf,
+  pemFile,
   positiveDuration,
   ratio,
+  serverName,
 } from './fields.ts';
 import { plainPath } from './routes.ts';
 
@@ -59,20 +61,41 @@ const outlierDetection = z.strictObject({
 const endpoint = oneOf('expected a URL, or an object with url', [
   endpointUrl,
   z.strictObject({
-    url: endpointUrl.describe('`http://host:port` or `unix:/path`.'),
+    url: endpointUrl.describe('`http://host:port`, `https://host:port` or `unix:/path`.'),
     weight: z.int().min(1).max(10_000).default(1).describe('Share of the requests, against the others.'),
   }),
 ]);
+
+const tls = z.strictObject({
+  ca: pemFile
+    .optional()
+    .describe('File with the certificates of the authorities that are trusted, instead of those that Node knows.'),
+  cert: pemFile
+    .optional()
+    .describe('File with the gateway’s own certificate and the chain above it, for endpoints that ask for one.'),
+  key: pemFile.optional().describe('File with the key of `cert`.'),
+  servername: serverName
+    .optional()
+    .describe('Name that is sent (SNI) and that the certificate must be for; default: the host of the endpoint.'),
+  verify: z
+    .boolean({ error: 'expected true or false' })
+    .default(true)
+    .describe(
+      'Whether the endpoint’s certificate must be valid. `false` lets anybody on the way read and change everything.',
+    ),
+});
 
 export const upstream = z.strictObject({
   endpoints: z
     .array(endpoint)
     .min(1)
-    .describe('URLs (`http://host:port`, `unix:/path`), or objects with `url` and `weight`.'),
-  host: oneOf('expected keep, upstream or a host', [z.literal(['keep', 'upstream']), authority])
-    .default('keep')
     .describe(
-      'The `Host` that the endpoint sees: `keep` = the client’s, `upstream` = the endpoint’s own, or a fixed value. The original goes into `X-Forwarded-Host`.',
+      'URLs (`http://host:port`, `https://host:port`, `unix:/path`), or objects with `url` and `weight`. A name is resolved again by its TTL; the last good answer holds.',
+    ),
+  host: oneOf('expected keep, upstream or a host', [z.literal(['keep', 'upstream']), authority])
+    .optional()
+    .describe(
+      'The `Host` that the endpoint sees: `keep` = the client’s, `upstream` = the endpoint’s own, or a fixed value. The original goes into `X-Forwarded-Host`. Default: `keep`, and `upstream` where an endpoint is `https`.',
     ),
   balance: choice(['adaptive', 'round-robin', 'random', 'least-request'], laterValues('upstreams.*.balance'))
     .default('adaptive')
@@ -97,6 +120,7 @@ export const upstream = z.strictObject({
     .min(1)
     .default(256)
     .describe('Most connections to an endpoint; beyond it requests wait in order, then 503.'),
+  tls: tls.optional().describe('How `https` endpoints are spoken to.'),
 });
 
 export const upstreams = z.record(name, upstream).default({}).describe('Named groups of endpoints.');

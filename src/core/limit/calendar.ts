@@ -85,6 +85,8 @@ function periodEndMs(period: QuotaPeriod, offset: Offset, utcMs: number): number
  */
 export class QuotaCalendar {
   readonly period: QuotaPeriod;
+  /** An IANA name. */
+  readonly timezone: string;
   /** The period last located: [startUs, endUs). */
   startUs = 0;
   endUs = 0;
@@ -95,6 +97,7 @@ export class QuotaCalendar {
   /** Throws a RangeError for a zone that is not known. */
   constructor(period: QuotaPeriod, timezone: string) {
     this.period = period;
+    this.timezone = timezone;
     this.offset = zoneOffset(timezone);
   }
 

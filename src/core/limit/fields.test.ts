@@ -14,7 +14,7 @@ test('policy items: q of a rate is the larger of count and burst; w only in whol
 
 test('seconds are whole, rounded up, at least one', () => {
   assert.deepEqual([0, 1, 1000, 1001, 2500].map(wholeSeconds), [1, 1, 1, 2, 3]);
-  const items = new RemainingItems('a');
+  const items = new RemainingItems('a', (text) => text);
   assert.equal(items.item(0, 2001), '"a";r=0;t=3');
   assert.equal(items.item(0, undefined), '"a";r=0');
 });
@@ -55,7 +55,7 @@ test('an upstream keeps its fields; ours come after, renamed on a clash, or not 
 });
 
 test('an item kept as text is never given for other numbers', () => {
-  const items = new RemainingItems('a');
+  const items = new RemainingItems('a', (text) => text);
   const large = [0, 1, 63, 64, 65, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1];
   for (let round = 0; round < 2; round++) {
     for (const remaining of [...large, ...Array.from({ length: 300 }, (_, at) => at)]) {

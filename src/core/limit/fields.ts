@@ -27,30 +27,32 @@ const ITEMS_KEPT = 64;
 /** Spreads neighbouring waits over the places of the items kept. */
 const PER_SECOND = 31;
 
-/** The items of one limit in `RateLimit`. The few that come again and again are kept as text. */
-export class RemainingItems {
+/** The items of one limit in `RateLimit`. The few that come again and again are kept, as `make` puts their text. */
+export class RemainingItems<T> {
   private readonly name: string;
-  /** By place: the text, and the `r` and `t` that it says (-1 = none). */
-  private readonly texts: (string | undefined)[] = new Array(ITEMS_KEPT).fill(undefined);
+  private readonly make: (text: string) => T;
+  /** By place: the item, and the `r` and `t` that it says (-1 = none). */
+  private readonly items: (T | undefined)[] = new Array(ITEMS_KEPT).fill(undefined);
   private readonly remaining = new Float64Array(ITEMS_KEPT);
   private readonly seconds = new Float64Array(ITEMS_KEPT);
 
-  constructor(name: string) {
+  constructor(name: string, make: (text: string) => T) {
     this.name = name;
+    this.make = make;
   }
 
   /** `waitMs` until there is more; undefined when that is never or not known. */
-  item(remaining: number, waitMs: number | undefined): string {
+  item(remaining: number, waitMs: number | undefined): T {
     const seconds = waitMs === undefined ? -1 : wholeSeconds(waitMs);
     const place = (remaining + PER_SECOND * seconds) & (ITEMS_KEPT - 1);
-    const kept = this.texts[place];
+    const kept = this.items[place];
     if (kept !== undefined && this.remaining[place] === remaining && this.seconds[place] === seconds) return kept;
     const start = `"${this.name}";r=${remaining}`;
-    const text = seconds < 0 ? start : `${start};t=${seconds}`;
-    this.texts[place] = text;
+    const item = this.make(seconds < 0 ? start : `${start};t=${seconds}`);
+    this.items[place] = item;
     this.remaining[place] = remaining;
     this.seconds[place] = seconds;
-    return text;
+    return item;
   }
 }
 

@@ -72,7 +72,7 @@ export class Router {
   /** `host` as `matchableHost` gives it, `path` as `canonicalPath` gives it. */
   match(host: string, path: string, method: string, conditions: RouteConditions): RouteHit | undefined {
     this.#work = 0;
-    const table = this.#exactHosts.get(host);
+    const table = this.#exactHosts.size === 0 ? undefined : this.#exactHosts.get(host);
     const hit = table === undefined ? undefined : this.#inTable(table, path, method, conditions);
     if (hit !== undefined) return hit;
     if (!this.#wildcardHosts.isLeaf) {
@@ -111,7 +111,7 @@ export class Router {
   }
 
   #inTable(table: PathTable, path: string, method: string, conditions: RouteConditions): RouteHit | undefined {
-    const exact = table.exact.get(path);
+    const exact = table.exact.size === 0 ? undefined : table.exact.get(path);
     const hit = exact === undefined ? undefined : this.#firstOf(exact, path, method, conditions);
     if (hit !== undefined || table.trie === undefined) return hit;
     const walk = this.#walk;

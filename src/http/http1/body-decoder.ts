@@ -1,6 +1,6 @@
 // Hot path for bodies: chunk bytes are passed on as views, never copied here.
 
-import { FORBIDDEN_IN_TRAILERS } from '../field-code.ts';
+import { FieldCode, FORBIDDEN_IN_TRAILERS, fieldCodeOf } from '../field-code.ts';
 import type { Fields } from '../fields.ts';
 import { ListFields } from '../fields.ts';
 import { CR, FIELD_VALUE, LF, SP, TAB, TOKEN } from './chars.ts';
@@ -53,6 +53,7 @@ export class BodyDecoder {
   private sizeLine = 0;
   private extension = EXT_NONE;
   private readonly trailers = new HeadBuffer();
+  private connectionNamed: ReadonlySet<string> | undefined = undefined;
   private viewed: Uint8Array | undefined = undefined;
   private viewAt = 0;
   private viewEnd = 0;
@@ -70,8 +71,10 @@ export class BodyDecoder {
     return this.state === DONE;
   }
 
-  start(framing: Framing): void {
+  /** `connectionNamed`: fields that Connection tied to this connection are dropped from trailers too (RFC 9110 §7.6.1). */
+  start(framing: Framing, connectionNamed?: ReadonlySet<string>): void {
     if (framing === 'chunked') {
+      this.connectionNamed = connectionNamed;
       this.state = SIZE;
       this.resetSize();
     } else if (framing === 'until-close') {
@@ -241,12 +244,19 @@ export class BodyDecoder {
     if (fields.scan(text, 0, MAX_TRAILERS) !== undefined) return -1;
     const kept: [string, string][] = [];
     fields.each((name, value) => {
-      if (!FORBIDDEN_IN_TRAILERS.has(name)) kept.push([name, value]);
+      if (mayTrail(name) && this.connectionNamed?.has(name) !== true) kept.push([name, value]);
     });
     this.state = DONE;
     events.onEnd(kept.length === 0 ? undefined : new ListFields(kept));
     return at;
   }
+}
+
+/** Fields that say how or whence a message came are no trailers, in whatever spelling a back end may take for them. */
+function mayTrail(name: string): boolean {
+  const code = fieldCodeOf(name);
+  if (code === FieldCode.framingLookalike || code === FieldCode.forwardingLookalike) return false;
+  return !FORBIDDEN_IN_TRAILERS.has(name);
 }
 
 function hexDigit(code: number): number {

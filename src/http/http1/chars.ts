@@ -19,8 +19,13 @@ export const TOKEN = table(
 /** field-content of RFC 9110 §5.5: HTAB, SP, VCHAR, obs-text. Controls, CR, LF and NUL are out. */
 export const FIELD_VALUE = table((code) => code === 9 || (code >= 32 && code !== 127));
 
-/** What a request target may hold on the wire: visible ASCII less `#` and `\`, which no reader agrees on. */
-export const TARGET = table((code) => code > 32 && code < 127 && code !== 35 && code !== 92);
+/**
+ * What a request target may hold on the wire: 1 = anywhere, 2 = in the query only, 0 = nowhere. Of the visible ASCII that
+ * RFC 3986 has no place for, `#`, `\`, `<` and `>` are refused, on which readers differ; the rest is refused in a path, and
+ * let pass in a query, where browsers leave it bare. `[` and `]` pass in both.
+ */
+export const TARGET = table((code) => code > 32 && code < 127 && !'#\\<>'.includes(String.fromCharCode(code)));
+for (const bare of '"^`{|}') TARGET[bare.charCodeAt(0)] = 2;
 
 export const CR = 13;
 export const LF = 10;
@@ -38,7 +43,12 @@ export function isFieldValue(text: string): boolean {
   return true;
 }
 
+/** Whether `text` is a path, with or without a query, as it may stand in a request line. */
 export function isTarget(text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (TARGET[text.charCodeAt(at)] !== 1) return false;
+  const query = text.indexOf('?');
+  for (let at = 0; at < text.length; at++) {
+    const kind = TARGET[text.charCodeAt(at)];
+    if (kind !== 1 && (kind !== 2 || query < 0 || at < query)) return false;
+  }
   return text.length > 0;
 }

@@ -1,3 +1,5 @@
+import { listMembers } from '../fields.ts';
+
 /** What a Connection field says (RFC 9110 §7.6.1). */
 export interface ConnectionOptions {
   readonly close: boolean;
@@ -19,7 +21,7 @@ export function connectionOptions(value: string | undefined): ConnectionOptions 
   if (value === undefined) return NO_OPTIONS;
   if (value === 'keep-alive' || value === 'Keep-Alive') return KEEP_ALIVE;
   if (value === 'close') return CLOSE;
-  const options = value.split(',').map((option) => option.trim().toLowerCase());
+  const options = listMembers(value);
   const named = options.filter((option) => !WELL_KNOWN.has(option) && !PROTECTED.has(option));
   return {
     close: options.includes('close'),

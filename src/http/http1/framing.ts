@@ -1,4 +1,5 @@
 import { FieldCode } from '../field-code.ts';
+import { listMembers } from '../fields.ts';
 import type { RawFields } from './raw-fields.ts';
 
 /** How the end of a body is found (RFC 9112 §6). A number is a Content-Length. */
@@ -35,7 +36,7 @@ export function framingOf(fields: RawFields, http10: boolean): FramingVerdict {
 /** Exactly `chunked` is understood; anything before it is a coding this gateway cannot undo. */
 function codingVerdict(value: string): FramingVerdict {
   if (value === 'chunked' || value.toLowerCase() === 'chunked') return CHUNKED;
-  const codings = value.split(',').map((coding) => coding.trim().toLowerCase());
+  const codings = listMembers(value);
   const known = codings.every((coding) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(coding));
   if (!known) return BAD_CODING;
   const chunked = codings.filter((coding) => coding === 'chunked').length;
@@ -43,10 +44,14 @@ function codingVerdict(value: string): FramingVerdict {
   return chunked === 1 && codings.at(-1) === 'chunked' ? UNKNOWN_CODING : BAD_CODING;
 }
 
-/** A Content-Length with leading zeros: valid, and passed on only in the form that every reader takes for the same number. */
+/**
+ * A Content-Length with leading zeros or blanks behind it: valid, and passed on only in the form that every reader takes
+ * for the same number.
+ */
 export function hasOddLength(fields: RawFields): boolean {
   const at = fields.indexOf(FieldCode.contentLength);
   if (at < 0) return false;
+  if (fields.endsInBlank(at)) return true;
   const value = fields.valueAt(at);
   return value.length > 1 && value.charCodeAt(0) === 48;
 }

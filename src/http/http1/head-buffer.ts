@@ -2,10 +2,12 @@ import { CR, LF } from './chars.ts';
 import { latin1 } from './octets.ts';
 
 const END = '\r\n\r\n';
+/** Nearly every head comes in one read: what no head was gathered in costs nothing. */
+const EMPTY = Buffer.alloc(0);
 
 /** Collects the octets of a head that came in pieces; empty on the hot path, where a head is one read. */
 export class HeadBuffer {
-  private bytes: Buffer = Buffer.alloc(0);
+  private bytes: Buffer = EMPTY;
   length = 0;
   private searched = 0;
 

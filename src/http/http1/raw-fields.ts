@@ -2,10 +2,21 @@
 
 import { fieldCodeAt, fieldCodeOf } from '../field-code.ts';
 import { type Fields, joinLines } from '../fields.ts';
+import type { FieldBlock } from '../head.ts';
 import { COLON, CR, FIELD_VALUE, LF, SP, TAB, TOKEN } from './chars.ts';
 
 /** Why a field section was refused. */
 export type FieldsError = 'syntax' | 'too-many';
+
+/** Lines that passed, with those that were added and stay the same; what else went into them tells whether it is they. */
+export interface WrittenLines {
+  /** '' = none yet. */
+  text: string;
+  isFlat: boolean;
+  dropMask: number;
+  shared: FieldBlock | undefined;
+  withId: boolean;
+}
 
 const SLOTS = 4; // per field: start of name, end of name, start of value, end of value
 
@@ -20,6 +31,8 @@ export class RawFields implements Fields {
   seen = 0;
   /** Offset behind the last field line. */
   end = 0;
+  /** What the writer last made of these lines: an equal head that comes again is not put together again. */
+  readonly written: WrittenLines = { text: '', isFlat: false, dropMask: 0, shared: undefined, withId: false };
   private offsets = new Int32Array(32 * SLOTS);
   private codes = new Uint8Array(32);
 
@@ -29,6 +42,7 @@ export class RawFields implements Fields {
    */
   scan(raw: string, start: number, maxFields: number): FieldsError | undefined {
     this.raw = raw;
+    this.written.text = '';
     this.count = 0;
     this.seen = 0;
     let at = start;
@@ -95,6 +109,11 @@ export class RawFields implements Fields {
     return this.raw.slice(this.offsets[slot], this.offsets[slot + 1]);
   }
 
+  /** Whether blanks follow the value of field `index` on its line. */
+  endsInBlank(index: number): boolean {
+    return this.raw.charCodeAt(this.offsets[index * SLOTS + 3] as number) !== CR;
+  }
+
   /** Offset where the line of field `index` begins; the line ends where the next begins. */
   lineStartAt(index: number): number {
     return index === this.count ? this.end : (this.offsets[index * SLOTS] as number);
@@ -103,7 +122,9 @@ export class RawFields implements Fields {
   /** Index of the first field with this code, or -1. */
   indexOf(code: number): number {
     if (!this.has(code)) return -1;
-    return this.codes.indexOf(code);
+    let index = 0;
+    while (this.codes[index] !== code) index++;
+    return index;
   }
 
   /** Number of lines with this code. */

@@ -12,6 +12,8 @@ export interface HeadLimits {
   /** Octets of the whole head, request line included. */
   readonly maxHeaderBytes: number;
   readonly maxHeaders: number;
+  /** The connection is encrypted: `https` targets are its own, in clear they are refused (RFC 9110 §7.4). */
+  readonly isSecure?: boolean;
 }
 
 /** A request that is refused before it becomes an exchange. */
@@ -98,8 +100,8 @@ export class Http1RequestHead extends RawFields implements RequestHead {
     const methodEnd = raw.indexOf(' ');
     const targetEnd = raw.indexOf(' ', methodEnd + 1);
     if (methodEnd < 1 || targetEnd < 0) return BAD_REQUEST_LINE;
-    if (methodEnd > MAX_METHOD) return METHOD_TOO_LONG;
     for (let at = 0; at < methodEnd; at++) if (TOKEN[raw.charCodeAt(at)] !== 1) return BAD_REQUEST_LINE;
+    if (methodEnd > MAX_METHOD) return METHOD_TOO_LONG;
     if (!raw.startsWith('HTTP/', targetEnd + 1)) return BAD_REQUEST_LINE;
     const lineEnd = targetEnd + 9;
     if (raw.charCodeAt(lineEnd) !== 13 || raw.charCodeAt(lineEnd + 1) !== 10) return BAD_REQUEST_LINE;
@@ -130,7 +132,7 @@ export class Http1RequestHead extends RawFields implements RequestHead {
     let queryAt = -1;
     for (let at = start; at < end; at++) {
       const code = raw.charCodeAt(at);
-      if (TARGET[code] !== 1) return BAD_TARGET;
+      if (TARGET[code] !== 1 && (queryAt < 0 || TARGET[code] === 0)) return BAD_TARGET;
       if (code === 63 && queryAt < 0) queryAt = at;
     }
     if (this.method === 'CONNECT') {
@@ -156,8 +158,9 @@ export class Http1RequestHead extends RawFields implements RequestHead {
       this.target = '*';
       return this.method === 'OPTIONS' ? this.readHost(undefined) : BAD_TARGET;
     }
-    const match = /^http:\/\/([^/?]*)([^?]*)(\?.*)?$/i.exec(target);
-    if (match === null) return BAD_TARGET;
+    const scheme = this.limits.isSecure === true ? /^https?:/i : /^http:/i;
+    const match = /^https?:\/\/([^/?]*)([^?]*)(\?.*)?$/i.exec(target);
+    if (match === null || !scheme.test(target)) return BAD_TARGET;
     this.path = match[2] || (this.method === 'OPTIONS' && match[3] === undefined ? '*' : '/');
     this.query = match[3] ?? '';
     this.target = this.path + this.query;

@@ -13,6 +13,7 @@ export interface RequestEvents extends BodyEvents {
   onBodyError(): void;
 }
 
+const NOBODY: BodyEvents = { onData() {}, onEnd() {} };
 /** Octets looked at first for the end of a head; a longer head takes a second look. */
 const FIRST_LOOK = 4096;
 const TARGET_TOO_LONG: HeadError = { kind: 'target-too-long', detail: 'The request target is too long.' };
@@ -25,6 +26,8 @@ const NOT_HTTP: HeadError = { kind: 'bad-request', detail: 'This is not a valid 
  */
 export class RequestParser {
   readonly head: Http1RequestHead;
+  /** While `onHead` runs: the offset behind the head, in the octets given to `execute`. */
+  headEnd = 0;
   private readonly events: RequestEvents;
   private readonly limits: HeadLimits;
   private readonly body: BodyDecoder;
@@ -64,6 +67,14 @@ export class RequestParser {
     return chunk.length;
   }
 
+  /** As `execute` for a body that nobody wants. What is malformed in it leaves the parser inside of it for good. */
+  skipBody(chunk: Buffer, at: number): number {
+    const end = this.failed ? -1 : this.body.decode(chunk, at, NOBODY);
+    if (end >= 0) return end;
+    this.failed = true;
+    return chunk.length;
+  }
+
   private readHead(chunk: Buffer, at: number): number {
     if (this.partial.length > 0) return this.continueHead(chunk, at);
     if (this.emptyLine < 2) {
@@ -74,6 +85,7 @@ export class RequestParser {
     const end = text.indexOf('\r\n\r\n') + 4;
     if (end < 4) return this.continueHead(chunk, at);
     if (end > this.limits.maxHeaderBytes) return this.refuseLarge(text);
+    this.headEnd = at + end;
     // A slice of a string keeps its parent and reads slower: cut the head out of the octets again.
     this.complete(end === text.length ? text : latin1(chunk, at, at + end));
     return at + end;
@@ -103,8 +115,9 @@ export class RequestParser {
     if (end > this.limits.maxHeaderBytes) return this.refuseLarge(this.partial.text(this.partial.length));
     const text = this.partial.text(end);
     this.partial.clear();
+    this.headEnd = at + end - before;
     this.complete(text);
-    return at + end - before;
+    return this.headEnd;
   }
 
   private judgePartial(chunk: Buffer): number {
@@ -127,7 +140,7 @@ export class RequestParser {
       this.refuse(error);
       return;
     }
-    if (this.head.framing !== undefined) this.body.start(this.head.framing);
+    if (this.head.framing !== undefined) this.body.start(this.head.framing, this.head.options.named);
     this.events.onHead(this.head);
   }
 

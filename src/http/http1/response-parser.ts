@@ -107,7 +107,7 @@ export class ResponseParser {
       return next;
     }
     this.expecting = false;
-    this.body.start(head.framing);
+    this.body.start(head.framing, head.options.named);
     this.events.onHead(head);
     if (this.body.done && head.status !== 101) this.events.onEnd(undefined);
     return next;

@@ -1,9 +1,10 @@
 // Hot path: a head is one string; lines that pass unchanged are copied as slices of the raw head they came in.
 
 import { FieldCode, fieldCodeOf, HOP_BY_HOP, maskOf } from '../field-code.ts';
-import type { Fields } from '../fields.ts';
+import { type Fields, listMembers } from '../fields.ts';
 import { type OutgoingFields, type OutgoingRequest, renderLines } from '../head.ts';
 import { hasOddLength } from './framing.ts';
+import { flat } from './octets.ts';
 import { RawFields } from './raw-fields.ts';
 import { Http1RequestHead } from './request-head.ts';
 import { Http1ResponseHead } from './response-head.ts';
@@ -13,18 +14,54 @@ const SET_ON_REQUEST = HOP_BY_HOP | maskOf(FieldCode.expect);
 const REQUEST_LINE_AND_LENGTH = maskOf(FieldCode.host, FieldCode.contentLength);
 const LENGTH = maskOf(FieldCode.contentLength);
 
-/** Appends the lines of `head.fields` less what is dropped, then `head.shared` and `head.extra`. */
+const ID_START = 'X-Request-Id: ';
+
+/** Appends the lines of `head.fields` less what is dropped, then those that are added. */
 function appendFields(out: string, head: OutgoingFields, codecMask: number): string {
   const { fields } = head;
   const dropMask = codecMask | head.dropCodes;
   if (fields instanceof RawFields) out += rawLines(fields, fields.lineStartAt(0), dropMask, head.drop);
   else out = appendLines(out, fields, dropMask, head.drop);
-  return appendOwn(out, head);
+  if (head.shared !== undefined) out += head.shared.http1;
+  if (head.requestId !== '') out += ID_START;
+  return appendVarying(out, head);
 }
 
-function appendOwn(out: string, { shared, extra }: OutgoingFields): string {
-  if (shared !== undefined) out += shared.http1;
-  return renderLines(out, extra);
+/** `out` ends where the request's id is to follow. */
+function appendVarying(out: string, { requestId, varying, extra }: OutgoingFields): string {
+  if (requestId !== '') out += `${requestId}\r\n`;
+  if (varying !== undefined) out += varying.http1;
+  return extra === undefined ? out : renderLines(out, extra);
+}
+
+/**
+ * Start line and lines as they came, less those that are dropped, and all that is added. A head that comes again equal to
+ * the octet, as from most clients and endpoints, is put together once.
+ */
+function asItCame(fields: RawFields, head: OutgoingFields, dropMask: number): string {
+  const { written } = fields;
+  const { shared, drop } = head;
+  const withId = head.requestId !== '';
+  const isSame =
+    written.text !== '' && written.shared === shared && written.dropMask === dropMask && written.withId === withId;
+  if (isSame && drop === undefined) {
+    if (!written.isFlat) {
+      written.text = flat(written.text);
+      written.isFlat = true;
+    }
+    return appendVarying(written.text, head);
+  }
+  let text = rawLines(fields, 0, dropMask, drop);
+  if (shared !== undefined) text += shared.http1;
+  if (withId) text += ID_START;
+  if (drop === undefined) {
+    written.text = text;
+    written.isFlat = false;
+    written.shared = shared;
+    written.dropMask = dropMask;
+    written.withId = withId;
+  }
+  return appendVarying(text, head);
 }
 
 /** The raw text from `from` (the first line, or the start line before it) on, less the lines that are dropped. */
@@ -53,11 +90,19 @@ function appendLines(out: string, fields: Fields, dropMask: number, drop: Readon
 
 /** The head of a request to an endpoint. A body of unknown length is sent chunked. */
 export function requestHeadText(request: OutgoingRequest): string {
-  let out = passesAsItCame(request) ? asItCame(request, request.fields) : madeAnew(request);
+  let out = passesAsItCame(request)
+    ? asItCame(request.fields, request, SET_ON_REQUEST | request.dropCodes)
+    : madeAnew(request);
   if (request.hasBody && request.bodyLength === undefined) out += 'Transfer-Encoding: chunked\r\n';
   if (request.expectsContinue) out += 'Expect: 100-continue\r\n';
   if (request.upgrade !== undefined) out += `Connection: Upgrade\r\nUpgrade: ${request.upgrade}\r\n`;
+  else if (request.fields.has(FieldCode.te) && takesTrailers(request)) out += 'Connection: TE\r\nTE: trailers\r\n';
   return `${out}\r\n`;
+}
+
+/** `TE: trailers` holds on either side of a gateway that passes trailers on; of TE nothing else does (RFC 9110 §10.1.4). */
+function takesTrailers({ fields, drop }: OutgoingRequest): boolean {
+  return listMembers(fields.get('te') ?? '').includes('trailers') && drop?.has('te') !== true;
 }
 
 /** Whether request line, Host and Content-Length are those that came: then they need not be put together again. */
@@ -70,10 +115,6 @@ function passesAsItCame(request: OutgoingRequest): request is OutgoingRequest & 
     request.host === fields.authority &&
     request.method === fields.method
   );
-}
-
-function asItCame(request: OutgoingRequest, head: Http1RequestHead): string {
-  return appendOwn(rawLines(head, 0, SET_ON_REQUEST | request.dropCodes, request.drop), request);
 }
 
 function madeAnew(request: OutgoingRequest): string {
@@ -103,18 +144,25 @@ export function responseHeadText(
   const keepsLength = isLengthKept(status, head.fields, framing);
   const mask = keepsLength ? HOP_BY_HOP : HOP_BY_HOP | LENGTH;
   let out = isLineKept(status, reasonPhrase, head.fields)
-    ? appendOwn(rawLines(head.fields, 0, mask | head.dropCodes, head.drop), head)
+    ? asItCame(head.fields, head, mask | head.dropCodes)
     : appendFields(`HTTP/1.1 ${status} ${reasonPhrase}\r\n`, head, mask);
   if (framing.kind === 'chunked') out += CHUNKED_LINE;
   else if (framing.kind === 'length' && !keepsLength) out += `Content-Length: ${framing.length}\r\n`;
+  else if (framing.kind === 'none' && !keepsLength && status >= 200 && status !== 204) out += plainLength(head.fields);
   return `${out}${connection}\r\n`;
 }
 
 /** An endpoint's own Content-Length passes where it is the body's, and where there is none (HEAD, 304). */
 function isLengthKept(status: number, fields: Fields, framing: ResponseFraming): boolean {
-  if (framing.kind === 'none') return status !== 204 && status >= 200;
+  if (framing.kind === 'none')
+    return status !== 204 && status >= 200 && !(fields instanceof RawFields && hasOddLength(fields));
   if (framing.kind !== 'length' || !(fields instanceof Http1ResponseHead)) return false;
   return fields.framing === framing.length && fields.has(FieldCode.contentLength) && !hasOddLength(fields);
+}
+
+/** The length of a body that is not sent (HEAD, 304), where it came in an odd form. */
+function plainLength(fields: Fields): string {
+  return `Content-Length: ${Number(fields.get('content-length'))}\r\n`;
 }
 
 function isLineKept(status: number, reasonPhrase: string, fields: Fields): fields is Http1ResponseHead {

@@ -34,7 +34,7 @@ function routeWith(models: LimitModel[], headers: HeaderMode = 'standard', far =
   return { begin, respond, serve, clock, store };
 }
 
-const extras = () => ({ shared: undefined, extra: [] });
+const extras = () => ({ shared: undefined, requestId: '', varying: undefined, extra: undefined });
 
 function rateLimitLines(head: string): string[] {
   return head.split('\r\n').filter((line) => /ratelimit/i.test(line));

@@ -1,6 +1,6 @@
 import { mergeUpstreamFields } from '../../core/limit/fields.ts';
 import { FieldCode, maskOf } from '../../http/field-code.ts';
-import type { ReplyHead } from '../../http/head.ts';
+import { addLine, type ReplyHead } from '../../http/head.ts';
 import { problemReply, type Reply } from '../../http/problem.ts';
 import type { RouteLimits } from '../../limits/bound-limit.ts';
 import {
@@ -54,14 +54,12 @@ function judge(exchange: Exchange, verdict: LimitVerdict): Reply | undefined {
 function addFields(reply: ReplyHead, verdict: LimitVerdict, limits: RouteLimits, mode: HeaderMode): void {
   if (mode !== 'legacy') addStandard(reply, verdict, limits);
   if (mode !== 'standard' && !LEGACY.some((name) => theirs(reply, name) !== undefined)) {
-    addLegacyFields(reply.extra, verdict);
+    addLegacyFields(reply, verdict);
   }
-  if (isLocal(verdict) && theirs(reply, 'x-ratelimit-mode') === undefined)
-    reply.extra.push('X-RateLimit-Mode', 'local');
+  if (isLocal(verdict) && theirs(reply, 'x-ratelimit-mode') === undefined) addLine(reply, 'X-RateLimit-Mode', 'local');
 }
 
 function addStandard(reply: ReplyHead, verdict: LimitVerdict, limits: RouteLimits): void {
-  const { extra } = reply;
   const { fields } = reply;
   if (!fields.has(FieldCode.rateLimitPolicy) && !fields.has(FieldCode.rateLimit)) {
     addStandardFields(reply, verdict, limits);
@@ -77,8 +75,8 @@ function addStandard(reply: ReplyHead, verdict: LimitVerdict, limits: RouteLimit
   const merged = mergeUpstreamFields(rateLimitFields(verdict, limits), upstream);
   if (merged === upstream) return;
   reply.dropCodes |= RATE_LIMIT_FIELDS;
-  if (merged.policy !== undefined) extra.push('RateLimit-Policy', merged.policy);
-  if (merged.limit !== undefined) extra.push('RateLimit', merged.limit);
+  if (merged.policy !== undefined) addLine(reply, 'RateLimit-Policy', merged.policy);
+  if (merged.limit !== undefined) addLine(reply, 'RateLimit', merged.limit);
 }
 
 /** An endpoint's own field, if it is to reach the client. */

@@ -10,7 +10,7 @@ import { pinned } from './process-status.ts';
 
 const CLI = join(REPOSITORY, 'dist/cli/main.js');
 
-/** Every configuration begins so: free ports of loopback. */
+/** A configuration begins so where nothing else is asked for: free ports of loopback. */
 const HEAD = 'listeners: [{ address: 127.0.0.1:0 }]\nadmin: { address: 127.0.0.1:0 }\n';
 
 /** The built CLI as a user runs it, with a configuration file of its own. */
@@ -20,8 +20,10 @@ export class RunningGateway {
   port = 0;
   admin = '';
   readonly #folder: string;
+  readonly #head: string;
 
-  private constructor(config: string) {
+  private constructor(config: string, head: string) {
+    this.#head = head;
     this.#folder = mkdtempSync(join(tmpdir(), 'headgate-chaos-'));
     this.file = join(this.#folder, 'headgate.yaml');
     this.write(config);
@@ -29,9 +31,9 @@ export class RunningGateway {
     endsWithThis(this.cli.child);
   }
 
-  /** `config` without listeners and admin. */
-  static async start(config: string): Promise<RunningGateway> {
-    const gateway = new RunningGateway(config);
+  /** `config` without listeners and admin; `head`: these, with a listener in clear as the first. */
+  static async start(config: string, head = HEAD): Promise<RunningGateway> {
+    const gateway = new RunningGateway(config, head);
     gateway.port = Number((await gateway.cli.output(/listening on http:\/\/127\.0\.0\.1:(\d+)/))[1]);
     gateway.admin = (await gateway.cli.output(/admin API on (http:\/\/[^\s"]+)/))[1]!;
     return gateway;
@@ -39,7 +41,7 @@ export class RunningGateway {
 
   /** Writes the file that a reload will read. */
   write(config: string): void {
-    writeFileSync(this.file, HEAD + config);
+    writeFileSync(this.file, this.#head + config);
   }
 
   get pid(): number {

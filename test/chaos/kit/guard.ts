@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 const children = new Set<ChildProcess>();
 
@@ -20,4 +21,13 @@ export function endAfter(seconds: number): void {
     process.exit(1);
   };
   setTimeout(late, seconds * 1000).unref();
+}
+
+/** Node raises its own limit of descriptors as far as it may: ends here, in one line, where that is not far enough. */
+export function descriptorsFor(count: number): void {
+  const limits = readFileSync('/proc/self/limits', 'latin1');
+  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1] ?? 'unlimited';
+  if (hard === 'unlimited' || Number(hard) >= count) return;
+  process.stderr.write(`this needs ${count} descriptors and may have ${hard}: raise it, e.g. ulimit -Hn ${count}\n`);
+  process.exit(1);
 }

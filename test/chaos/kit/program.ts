@@ -15,7 +15,7 @@ export class Program {
   #arrived: () => void = () => {};
   #ended: string | undefined;
 
-  constructor(name: 'endpoint' | 'load-client' | 'soak-client') {
+  constructor(name: 'endpoint' | 'load-client' | 'soak-client' | 'soak-endpoint' | 'closing-endpoint' | 'idle-client') {
     const file = fileURLToPath(new URL(`../programs/${name}.ts`, import.meta.url));
     const [program, ...args] = pinned(1, [process.execPath, '--import', 'tsx', file]);
     this.#child = spawn(program!, args, { cwd: REPOSITORY, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });

@@ -25,6 +25,11 @@ export class Report {
     this.#rows.push({ what, value: String(value), bound: '', ok: true });
   }
 
+  /** The figures that have a bound. */
+  get checks(): readonly Row[] {
+    return this.#rows.filter(({ bound }) => bound !== '');
+  }
+
   /** Prints everything; the process ends with 1 when a bound is broken. */
   print(): void {
     const ok = this.#rows.every((row) => row.ok);

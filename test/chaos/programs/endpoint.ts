@@ -1,6 +1,6 @@
 // An endpoint in a process of its own: its parent sends an EndpointSpec and hears the port.
 //   GET /bytes/<n>   n bytes, each chunk numbered       GET /halves   head and half of the body, the rest later
-//   POST /sink       counts and hashes the body         upgrade       echoes bytes
+//   POST /sink       counts and hashes the body
 //   anything else    a small answer; a POST's id is written down before
 import { createHash } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
@@ -33,12 +33,6 @@ function serve(spec: EndpointSpec): void {
         later(() => (pathname === '/halves' ? halves(response, later) : small(response, spec.name)));
       });
     }
-  });
-  server.on('upgrade', (_request, socket, head) => {
-    socket.on('error', () => {});
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
-    if (head.length > 0) socket.write(head);
-    socket.pipe(socket);
   });
   server.listen(0, '127.0.0.1', () => process.send!({ port: (server.address() as AddressInfo).port }));
 }

@@ -1,6 +1,10 @@
-// A client of every kind, in a process of its own: its parent sends a SoakSpec, later `{ stop: true }`, and hears a SoakResult.
-import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+// A client of every kind, in a process of its own: its parent sends a SoakSpec; then every `{ stop: false }` is answered with a
+// SoakResult at once, and `{ stop: true }` when all that was under way has ended.
+import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { WebSocket } from 'ws';
 import type { SoakResult, SoakSpec } from '../kit/soak.ts';
 
 const LARGE_BYTES = 2 * 1024 * 1024;
@@ -9,49 +13,87 @@ const GUARD_MS = 10_000;
 
 const counts: Record<string, number> = {};
 const surprises: string[] = [];
-let port = 0;
+let surprised = 0;
+let spec: SoakSpec;
 let stopping = false;
 
+/** Kept connections, so that they are used again; fewer than the workers, so that some are new. */
+let agent: Agent;
+let tlsAgent: TlsAgent;
+
 process.on('disconnect', () => process.exit());
-process.once('message', (spec: SoakSpec) => {
-  port = spec.port;
+process.once('message', (first: SoakSpec) => {
+  spec = first;
+  agent = new Agent({ keepAlive: true, maxFreeSockets: spec.workers / 2 });
+  tlsAgent = new TlsAgent({ keepAlive: true, maxFreeSockets: spec.workers / 4, ca: spec.ca });
   const workers = Array.from({ length: spec.workers }, () => work());
   process.send!({ started: true });
-  process.once('message', async () => {
-    stopping = true;
-    await Promise.all(workers);
-    process.send!({ counts, surprises: surprises.slice(0, 5), surprised: surprises.length } satisfies SoakResult);
+  process.on('message', async ({ stop }: { stop: boolean }) => {
+    if (stop) {
+      stopping = true;
+      await Promise.all(workers);
+    }
+    process.send!({ counts, surprises, surprised } satisfies SoakResult);
   });
 });
 
 /** Kinds of behaviour and how many of a hundred. */
 const MIX: readonly [name: string, parts: number, act: () => Promise<void>][] = [
-  ['small', 54, () => expectStatus({ path: '/small' }, 200)],
-  ['not found', 5, () => expectStatus({ path: '/nowhere' }, 404)],
-  ['limited', 8, () => expectStatus({ path: '/limited' }, 429)],
-  ['large download', 6, () => expectStatus({ path: `/bytes/${LARGE_BYTES}` }, 200, LARGE_BYTES)],
-  ['large upload', 6, () => expectStatus({ path: '/sink', method: 'POST' }, 200, undefined, LARGE_BYTES)],
-  ['left before the answer', 5, () => aborted('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n', 0)],
-  ['left inside the answer', 4, () => aborted(`GET /bytes/${LARGE_BYTES} HTTP/1.1\r\nHost: x\r\n\r\n`, 50_000)],
-  ['left inside the body', 4, () => aborted('POST /sink HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\nabc', 0)],
+  ['small', 35, () => expectAnswer({ path: '/small' }, 200)],
+  ['small, TLS', 10, () => expectAnswer({ path: '/small' }, 200, { secure: true })],
+  ['small, TLS, new connection', 3, () => expectAnswer({ path: '/small' }, 200, { secure: true, fresh: true })],
+  ['endpoint answers 500', 5, () => expectAnswer({ path: '/fail' }, 500)],
+  ['not found', 4, () => expectAnswer({ path: '/nowhere' }, 404)],
+  ['limited', 5, () => expectAnswer({ path: '/limited' }, 429)],
+  ['large download', 4, () => expectAnswer({ path: `/bytes/${LARGE_BYTES}` }, 200, { bytes: LARGE_BYTES })],
+  ['large download, TLS', 2, () => download(true)],
+  ['chunked download', 4, () => expectAnswer({ path: `/chunked/${LARGE_BYTES}` }, 200, { bytes: LARGE_BYTES })],
+  ['large upload', 4, () => expectAnswer({ path: '/sink', method: 'POST' }, 200, { sends: 'length' })],
+  ['chunked upload', 4, () => expectAnswer({ path: '/sink', method: 'POST' }, 200, { sends: 'chunked' })],
+  ['chunked upload, TLS', 2, () => expectAnswer({ path: '/sink', method: 'POST' }, 200, TLS_UPLOAD)],
+  ['left before the answer', 2, () => aborted('GET /small HTTP/1.1\r\nHost: x\r\n\r\n', 0)],
+  ['left inside the answer', 1, () => aborted(`GET /bytes/${LARGE_BYTES} HTTP/1.1\r\nHost: x\r\n\r\n`, 50_000)],
+  [
+    'left inside the answer, TLS',
+    1,
+    () => aborted(`GET /bytes/${LARGE_BYTES} HTTP/1.1\r\nHost: x\r\n\r\n`, 50_000, true),
+  ],
+  ['left inside the body', 1, () => aborted('POST /sink HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\nabc', 0)],
   ['garbage', 2, () => raw('\u0016\u0003\u0001 no http\r\n\r\n', /^HTTP\/1\.1 400 /)],
   ['half-closed', 2, () => raw('GET /small HTTP/1.1\r\nHost: x\r\n\r\n', /^HTTP\/1\.1 200 /)],
-  ['upgraded', 4, () => upgraded(() => {})],
-  ['upgraded, then reset', 2, () => upgraded((socket) => socket.resetAndDestroy())],
-  ['upgraded, then left', 1, () => upgraded((socket) => socket.destroy())],
+  ['WebSocket', 4, () => webSocket((socket) => socket.close(1000))],
+  ['WebSocket, TLS', 2, () => webSocket((socket) => socket.close(1000), true)],
+  ['WebSocket, then left', 3, () => webSocket((socket) => socket.terminate())],
 ];
+for (const [name] of MIX) counts[name] = 0;
 const TURNS = MIX.flatMap(([name, parts, act]) => new Array<[string, () => Promise<void>]>(parts).fill([name, act]));
+const TLS_UPLOAD = { secure: true, sends: 'chunked' } as const;
+
+const download = (secure: boolean): Promise<void> =>
+  expectAnswer({ path: `/bytes/${LARGE_BYTES}` }, 200, { bytes: LARGE_BYTES, secure });
 
 async function work(): Promise<void> {
   while (!stopping) {
     const [name, act] = TURNS[Math.floor(Math.random() * TURNS.length)]!;
-    await act().catch((error: Error) => surprises.push(`${name}: ${error.message}`));
-    counts[name] = (counts[name] ?? 0) + 1;
+    await act().catch((error: Error) => {
+      surprised++;
+      if (surprises.length < 5) surprises.push(`${name}: ${error.message}`);
+    });
+    counts[name]!++;
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }
 
-function expectStatus(options: RequestOptions, status: number, bytes?: number, sends = 0): Promise<void> {
+interface Expected {
+  /** Octets of the body; default: any. */
+  readonly bytes?: number;
+  /** LARGE_BYTES go up, with their length or in chunks. */
+  readonly sends?: 'length' | 'chunked';
+  readonly secure?: boolean;
+  readonly fresh?: boolean;
+}
+
+function expectAnswer(options: RequestOptions, status: number, expected: Expected = {}): Promise<void> {
   return new Promise((resolve, reject) => {
     const onResponse = (response: IncomingMessage): void => {
       let received = 0;
@@ -60,39 +102,51 @@ function expectStatus(options: RequestOptions, status: number, bytes?: number, s
         received += chunk.length;
       });
       response.on('end', () => {
-        if (response.statusCode === status && (bytes === undefined || bytes === received)) resolve();
+        if (response.statusCode === status && (expected.bytes ?? received) === received) resolve();
         else reject(new Error(`${response.statusCode} with ${received} bytes`));
       });
     };
-    const sent = request({ host: '127.0.0.1', port, ...options }, onResponse);
+    const where = { host: '127.0.0.1', ...options };
+    const sent =
+      expected.secure === true
+        ? tlsRequest(
+            { ...where, port: spec.tlsPort, agent: expected.fresh ? false : tlsAgent, ca: spec.ca },
+            onResponse,
+          )
+        : request({ ...where, port: spec.port, agent }, onResponse);
     sent.setTimeout(GUARD_MS, () => sent.destroy(new Error('no answer in time')));
     sent.on('error', reject);
-    if (sends > 0) sent.setHeader('Content-Length', sends);
-    sent.end(sends > 0 ? Buffer.alloc(sends, 'u') : undefined);
+    if (expected.sends === 'length') sent.setHeader('Content-Length', LARGE_BYTES);
+    if (expected.sends === 'chunked') sent.write(Buffer.alloc(LARGE_BYTES / 2, 'u'));
+    if (expected.sends === 'chunked') sent.end(Buffer.alloc(LARGE_BYTES / 2, 'v'));
+    else sent.end(expected.sends === 'length' ? Buffer.alloc(LARGE_BYTES, 'u') : undefined);
   });
 }
 
 /** Sends, reads some bytes, waits a moment and resets. */
-function aborted(bytes: string, reads: number): Promise<void> {
+function aborted(bytes: string, reads: number, secure = false): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => {
+    const tcp = connect(secure ? spec.tlsPort : spec.port, '127.0.0.1');
+    const socket: Socket = secure ? tlsConnect({ socket: tcp, host: '127.0.0.1', ca: spec.ca }) : tcp;
+    socket.once(secure ? 'secureConnect' : 'connect', () => {
       socket.write(bytes);
-      if (reads === 0) setTimeout(() => socket.resetAndDestroy(), Math.random() * 20);
+      if (reads === 0) setTimeout(() => tcp.resetAndDestroy(), Math.random() * 20);
     });
     let received = 0;
     socket.on('data', (chunk) => {
       received += chunk.length;
-      if (reads > 0 && received >= reads) socket.resetAndDestroy();
+      if (reads > 0 && received >= reads) tcp.resetAndDestroy();
     });
     socket.on('error', reject);
-    socket.on('close', () => resolve());
+    tcp.on('close', () => resolve());
   });
 }
 
 /** Sends, half-closes, and reads to the end. */
 function raw(bytes: string, expected: RegExp): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () => socket.end(bytes, 'latin1'));
+    const where = { port: spec.port, host: '127.0.0.1', allowHalfOpen: true };
+    const socket = connect(where, () => socket.end(bytes, 'latin1'));
     let text = '';
     socket.setTimeout(GUARD_MS, () => socket.destroy(new Error('no answer in time')));
     socket.setEncoding('latin1').on('data', (more) => {
@@ -103,29 +157,21 @@ function raw(bytes: string, expected: RegExp): Promise<void> {
   });
 }
 
-const MESSAGES = 3;
+const MESSAGES = ['small', 'm'.repeat(1000), 'l'.repeat(70_000)];
 
-/** Upgrades, has some messages echoed, then leaves as told; `FIN` where it does nothing itself. */
-function upgraded(leave: (socket: Socket) => void): Promise<void> {
+/** Opens a WebSocket, has some messages echoed, then leaves as told. */
+function webSocket(leave: (socket: WebSocket) => void, secure = false): Promise<void> {
   return new Promise((resolve, reject) => {
-    const headers = { Connection: 'Upgrade', Upgrade: 'websocket' };
-    const sent = request({ host: '127.0.0.1', port, path: '/tunnel', headers, agent: false });
-    sent.setTimeout(GUARD_MS, () => sent.destroy(new Error('no answer in time')));
-    sent.on('error', reject);
-    sent.on('response', (response) => reject(new Error(`not upgraded: ${response.statusCode}`)));
-    sent.on('upgrade', (_response, socket) => {
-      let echoed = 0;
-      socket.on('error', () => {});
-      socket.on('close', () => (echoed >= MESSAGES ? resolve() : reject(new Error(`${echoed} echoes`))));
-      socket.on('data', () => {
-        if (++echoed < MESSAGES) socket.write(`message ${echoed}`);
-        else {
-          leave(socket as Socket);
-          if (!socket.destroyed) socket.end();
-        }
-      });
-      socket.write('message 0');
+    const url = secure ? `wss://127.0.0.1:${spec.tlsPort}/tunnel` : `ws://127.0.0.1:${spec.port}/tunnel`;
+    const socket = new WebSocket(url, { ca: spec.ca, handshakeTimeout: GUARD_MS });
+    let echoed = 0;
+    socket.on('open', () => socket.send(MESSAGES[0]!));
+    socket.on('message', (message) => {
+      if (String(message) !== MESSAGES[echoed]) reject(new Error('another message came back'));
+      if (++echoed < MESSAGES.length) socket.send(MESSAGES[echoed]!);
+      else leave(socket);
     });
-    sent.end();
+    socket.on('error', reject);
+    socket.on('close', () => (echoed >= MESSAGES.length ? resolve() : reject(new Error(`${echoed} echoes`))));
   });
 }

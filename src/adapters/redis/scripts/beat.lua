@@ -2,11 +2,12 @@
 -- the others are when that has changed.
 -- KEYS  1 members: sorted set of instances, score = expiry in milliseconds of this server's clock
 --       2 secret
---       3 instances: hash of instance -> its version and configuration; '' -> when members or these last changed
--- ARGV  1 the instance's id   2 milliseconds until a member counts as gone   3 its secret, '' = configured, leave the key alone
---       4 its version and configuration, '' = it leaves   5 the last change that it knows of
+--       3 instances: hash of instance -> its version, configuration and workers; '' -> when members or these last changed
+-- ARGV  1 the instance's id, '' = who asks only looks   2 milliseconds until a member counts as gone
+--       3 its secret, '' = configured, leave the key alone
+--       4 what the hash says of it, '' = it leaves   5 the last change that it knows of
 -- Returns {now in microseconds, instances alive, the fleet's secret or '', the last change, members}. Members are
--- {id, version and configuration, id, …}, empty where ARGV 5 is the last change. The keys live as long as the last member.
+-- {id, what the hash says of it, id, …}, empty where ARGV 5 is the last change. The keys live as long as the last member.
 
 local time = redis.call('TIME')
 local nowUs = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -18,10 +19,10 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('
   redis.call('HDEL', KEYS[3], id)
   changed = true
 end
-if ARGV[4] == '' then
+if ARGV[1] ~= '' and ARGV[4] == '' then
   if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then changed = true end
   redis.call('HDEL', KEYS[3], ARGV[1])
-else
+elseif ARGV[1] ~= '' then
   local expiry = string.format('%.0f', nowMs + tonumber(ARGV[2]))
   if redis.call('ZADD', KEYS[1], expiry, ARGV[1]) == 1 then changed = true end
   if redis.call('HGET', KEYS[3], ARGV[1]) ~= ARGV[4] then

@@ -1,5 +1,5 @@
-import { StoreFailure } from '../../limits/limit-store.ts';
 import type { Deadlined } from './deadlines.ts';
+import { StoreFailure } from './limit-store.ts';
 
 /** A call between its write and its reply; settled once, by the reply, the deadline or the end of the connection. */
 export class PendingCall implements Deadlined {

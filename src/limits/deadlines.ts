@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts';
-import type { Cancel, Timers } from '../../ports.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Cancel, Timers } from '../ports.ts';
 
 /** A call that must be answered by a certain time. */
 export interface Deadlined {
