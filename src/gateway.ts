@@ -22,6 +22,7 @@ import type { SnapshotModel } from './config/snapshot.ts';
 import type { Random } from './core/random.ts';
 import { Certificates, type PreparedTls } from './gateway/certificates.ts';
 import { ConfigError, StartError } from './gateway/errors.ts';
+import { keepStringsFast } from './gateway/fast-strings.ts';
 import { GatewayAdmin } from './gateway/gateway-admin.ts';
 import type { BoundListener, Gateway, StopOptions } from './gateway/gateway-types.ts';
 import { type InjectRequest, type InjectResponse, inject } from './gateway/inject.ts';
@@ -230,6 +231,7 @@ class NodeGateway implements WorkerGateway {
     this.network.names.keep(endpointNames(this.model));
     this.network.names.start();
     this.upstreams.start();
+    keepStringsFast();
     this.state = 'ready';
   }
 

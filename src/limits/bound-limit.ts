@@ -4,7 +4,7 @@ import { FieldBlock } from '../http/head.ts';
 import type { LimitMetrics, LimitMode, LimitOutcomeLabel } from '../ports.ts';
 import { DecisionTiming } from './decision-timing.ts';
 import { LimitException } from './limit-exception.ts';
-import { type KeyHasher, LimitKeys } from './limit-key.ts';
+import type { LimitKeys } from './limit-key.ts';
 import type { LimitModel } from './limit-model.ts';
 import { type LimitSet, limitSet, type StoreLimit } from './limit-store.ts';
 
@@ -35,20 +35,13 @@ export class BoundLimit implements StoreLimit {
   private readonly metrics: LimitMetrics;
   private readonly named: NamedLimit;
 
-  constructor(
-    model: LimitModel,
-    routeName: string,
-    hasher: KeyHasher,
-    prefix: string,
-    metrics: LimitMetrics,
-    named: NamedLimit,
-  ) {
+  constructor(model: LimitModel, keys: LimitKeys, metrics: LimitMetrics, named: NamedLimit) {
     this.model = model;
     this.name = model.name;
     this.compiled = compileLimit(model.spec);
     this.shadow = model.shadow;
     this.quota = quotaOf(model.spec);
-    this.keys = new LimitKeys(model, routeName, hasher, prefix);
+    this.keys = keys;
     this.except = model.except === undefined ? undefined : new LimitException(model.except);
     this.metrics = metrics;
     this.named = named;

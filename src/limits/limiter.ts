@@ -6,7 +6,7 @@ import { BoundLimit, NamedLimit, RouteLimits, type RouteSet } from './bound-limi
 import { BugReport } from './bug-report.ts';
 import { LocalMode, type LocalStoreFactory } from './degraded.ts';
 import { LastSeen } from './last-seen.ts';
-import { KeyHasher } from './limit-key.ts';
+import { KeyHasher, LimitKeys } from './limit-key.ts';
 import type { LimitModel } from './limit-model.ts';
 import { isSync, type LimitKey, type LimitStore, type SyncLimitStore } from './limit-store.ts';
 import type { LimitSubject } from './limit-subject.ts';
@@ -56,6 +56,8 @@ export class Limiter implements Judge {
   private readonly local: LocalMode;
   private readonly lastSeen = new LastSeen();
   private readonly named = new Map<string, NamedLimit>();
+  /** Of limits that have the same keys on every route. */
+  private readonly keysEverywhere = new WeakMap<LimitModel, LimitKeys>();
   private configuredSecret: string | undefined;
   /** Used again by every decision that is made at once. */
   private readonly keys: LimitKey[] = [];
@@ -97,14 +99,25 @@ export class Limiter implements Judge {
       (model) =>
         new BoundLimit(
           model,
-          routeName,
-          this.hasher,
-          this.options.prefix,
+          this.keysOf(model, routeName),
           this.options.metrics.limit(model.name, routeName),
           this.limitNamed(model.name),
         ),
     );
     return new RouteLimits(limits);
+  }
+
+  private keysOf(model: LimitModel, routeName: string): LimitKeys {
+    const { hasher } = this;
+    const { prefix } = this.options;
+    if (model.scope === 'route' || model.key.some(({ source }) => source === 'route'))
+      return new LimitKeys(model, routeName, hasher, prefix);
+    let keys = this.keysEverywhere.get(model);
+    if (keys === undefined) {
+      keys = new LimitKeys(model, '', hasher, prefix);
+      this.keysEverywhere.set(model, keys);
+    }
+    return keys;
   }
 
   /**

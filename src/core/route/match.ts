@@ -24,6 +24,8 @@ interface Candidate {
   readonly pattern: PathPattern;
   readonly match: RouteMatch;
   readonly conditions: number;
+  /** It holds for every request with its path. */
+  readonly isFree: boolean;
   readonly hit: RouteHit;
 }
 
@@ -147,7 +149,7 @@ export class Router {
     for (let index = 0; index < candidates.length; index++) {
       const candidate = candidates[index]!;
       this.#work++;
-      if (!holds(candidate, method, conditions)) continue;
+      if (!candidate.isFree && !holds(candidate, method, conditions)) continue;
       return candidate.pattern.paramNames.length === 0 ? candidate.hit : hitWithParams(candidate, path);
     }
     return undefined;
@@ -166,7 +168,8 @@ function emptyTable(): PathTable {
 function candidateOf(route: number, match: RouteMatch, pattern: PathPattern): Candidate {
   const starAt = pattern.isPrefix ? pattern.text.length - 1 : -1;
   const hit = Object.freeze({ route, paramNames: pattern.paramNames, paramValues: NONE, starAt });
-  return { pattern, match, conditions: match.headers.length + match.query.length, hit };
+  const conditions = match.headers.length + match.query.length;
+  return { pattern, match, conditions, isFree: conditions === 0 && match.methods.length === 0, hit };
 }
 
 function addTo(table: PathTable, candidate: Candidate): void {
