@@ -14,6 +14,7 @@ import type { Exchange } from '../../proxy/exchange.ts';
 import { guarded } from '../../proxy/guarded.ts';
 import type { TunnelEnd } from '../../upstream/channel.ts';
 import type { ConnectionHost } from './connection-host.ts';
+import { readDirectly } from './direct-reads.ts';
 import { ResponseStream } from './response-stream.ts';
 import { resetSocket, SocketEnd } from './socket-end.ts';
 
@@ -66,7 +67,7 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
     this.parser = new RequestParser(this, host);
     this.response = new ResponseStream(socket);
     host.arm(this.patience, host.headersTimeoutMs);
-    socket.on('data', (chunk: Buffer) => this.onSocketData(chunk));
+    readDirectly(socket, (chunk) => this.onSocketData(chunk));
     socket.on('end', () => this.onSocketEnd());
     socket.on('drain', () => this.onSocketDrain());
     socket.on('finish', () => this.onSocketFinish());
