@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Logs } from '../adapters/observe/logs.ts';
 import { PrometheusMetrics } from '../adapters/observe/metrics.ts';
-import { startProcessMetrics } from '../adapters/observe/process-metrics.ts';
 import { SystemClock } from '../adapters/observe/system-clock.ts';
 import type { ReloadView } from '../admin/api-types.ts';
 import { formatIssue } from '../config/issue.ts';
@@ -14,6 +13,7 @@ import { Primary } from '../workers/primary.ts';
 import { bannerLines } from './banner.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { version } from './version.ts';
+import { keepYoungGenerationSmall } from './young-generation.ts';
 
 /** What is in flight when a bug ends the process gets so long. */
 const CRASH_GRACE_MS = 5000;
@@ -63,11 +63,11 @@ export class Served {
   async start(): Promise<void> {
     try {
       await this.gateway.start();
+      keepYoungGenerationSmall();
     } catch (error) {
       if (error instanceof StartError || error instanceof ConfigError) throw new CommandError(error.message);
       throw error;
     }
-    void startProcessMetrics();
   }
 
   /** Says where it listens, whatever the level of the log is, and what is doubtful in the configuration. */
@@ -124,30 +124,33 @@ export class Served {
   untilEnd(): Promise<number> {
     return new Promise((resolve) => {
       let ending = false;
-      const end = (stop: StopOptions, code: number): void => {
+      let code: number = EXIT.good;
+      const close = (): void => void this.close(code).then(() => resolve(code));
+      const end = (stop: StopOptions): void => {
         ending = true;
-        void this.gateway.stop(stop).then(
-          () => this.close(code).then(resolve),
-          (error: unknown) => {
-            this.logs.events.error('the gateway did not stop cleanly', { stack: stackOf(error) });
-            void this.close(EXIT.invalid).then(resolve);
-          },
-        );
+        void this.gateway.stop(stop).then(close, (error: unknown) => {
+          this.logs.events.error('the gateway did not stop cleanly', { stack: stackOf(error) });
+          code = EXIT.invalid;
+          close();
+        });
       };
       const onSignal = (signal: NodeJS.Signals): void => {
         if (ending) {
           this.logs.events.warn(`${signal} again: ending at once`);
-          void this.close(EXIT.good).then(resolve);
+          close();
           return;
         }
         const { delayMs, graceMs } = this.#shutdown();
         const stop = { delayMs: signal === 'SIGTERM' ? delayMs : 0, graceMs };
         this.logs.events.info(`${signal}: draining`, stop);
-        end(stop, EXIT.good);
+        end(stop);
       };
       const onBug = (error: unknown): void => {
         this.logs.events.error('a bug: the gateway ends', { stack: stackOf(error) });
-        if (!ending) end({ delayMs: 0, graceMs: CRASH_GRACE_MS }, EXIT.invalid);
+        if (code === EXIT.invalid) return;
+        code = EXIT.invalid;
+        // Also where it was about to end anyway: nobody knows what state it is in.
+        end({ delayMs: 0, graceMs: CRASH_GRACE_MS });
       };
       process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
       process.on('uncaughtException', onBug).on('unhandledRejection', onBug);

@@ -8,8 +8,9 @@ import { after, before, test } from 'node:test';
 import { makeCertificates } from '../../test/kit/certificates.ts';
 import { compileConfig } from './compile.ts';
 import { effectiveConfig } from './effective.ts';
+import { folderOf } from './folder-of.ts';
 import { formatIssue } from './issue.ts';
-import { folderOf, loadConfigFile, loadConfigText } from './load.ts';
+import { loadConfigFile, loadConfigText } from './load.ts';
 import { readCertificate } from './pem.ts';
 import { redact } from './redact.ts';
 

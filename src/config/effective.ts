@@ -1,5 +1,5 @@
+import { RETRY_DEFAULTS } from './defaults.ts';
 import { parseRate } from './scalars.ts';
-import { retry as retrySchema } from './schema/routes.ts';
 import type { Config } from './schema.ts';
 import { isSecureEndpoint } from './upstream-tls.ts';
 
@@ -17,7 +17,6 @@ export interface TimeoutPart {
 
 const RESPONSE_TIMEOUT = '60s';
 const STREAM_TIMEOUT = '5m';
-const DEFAULT_RETRY = retrySchema.parse({}) as Retry;
 
 /** The two timeouts of a route: its own, else those of `defaults`, else the defaults of the page. */
 export function timeoutsOf(config: Config, index: number): { response: TimeoutPart; stream: TimeoutPart } {
@@ -41,7 +40,7 @@ export function timeoutsOf(config: Config, index: number): { response: TimeoutPa
 
 /** When a route's attempts are repeated; false = never. */
 export function retryOf(config: Config, route: Route): Retry {
-  return route.retry ?? config.defaults.retry ?? DEFAULT_RETRY;
+  return route.retry ?? config.defaults.retry ?? RETRY_DEFAULTS;
 }
 
 /** The configuration with every default written out, also those that come from another field: what is in force. */

@@ -26,11 +26,6 @@ export interface LoadedConfig {
   readonly source: string | undefined;
 }
 
-/** Folder in which relative paths of a configuration begin: that of its file, or the working folder. */
-export function folderOf({ source }: Pick<LoadedConfig, 'source'>): string {
-  return source === undefined ? '' : dirname(source);
-}
-
 /** All errors of a configuration, in the order of the text. */
 export interface FailedConfig {
   readonly ok: false;

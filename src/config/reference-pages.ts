@@ -142,7 +142,7 @@ export function answersPage(): string {
 const ANSWERS_INTRODUCTION = [
   'Each is a problem document (RFC 9457) whose `reason` is the code below; metrics and the access log use the same codes.',
   '`Proxy-Status` (RFC 9209) says the same to machines. "Tried again" is what may be sent to another endpoint:',
-  '`always` only where not one byte was written to the first. 499 and `gateway-stopped` stand in the log only.',
+  '`always` only where not one byte was written to the first. 499 stands in the log only.',
 ];
 
 function named(place: string): string {

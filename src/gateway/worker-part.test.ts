@@ -5,7 +5,7 @@ import { parseConfig } from '../config/load.ts';
 import type { HeadgateConfig } from '../config/schema.ts';
 import { workerCount } from '../config/worker-count.ts';
 import { createGateway } from '../gateway.ts';
-import { workerModel } from './worker-part.ts';
+import { type WorkerPart, workerModel } from './worker-part.ts';
 
 function compiled(config: HeadgateConfig) {
   const result = parseConfig(config);
@@ -13,12 +13,14 @@ function compiled(config: HeadgateConfig) {
   return compileConfig(result.config);
 }
 
+const PART: WorkerPart = { instance: 'i', workers: 4, listeners: [':1', ':2'], members: undefined, secret: undefined };
+
 test('a worker has no admin API and its share of the connections; its configuration has the hash of the whole', () => {
   const model = compiled({
     listeners: [{ address: ':1', maxConnections: 1001 }, { address: ':2' }],
     workers: 4,
   });
-  const own = workerModel(model, { instance: 'i', workers: 4, members: undefined, secret: undefined });
+  const own = workerModel(model, PART);
   assert.deepEqual(
     own.listeners.map(({ maxConnections }) => maxConnections),
     [251, undefined],
@@ -26,6 +28,26 @@ test('a worker has no admin API and its share of the connections; its configurat
   assert.equal(own.admin, undefined);
   assert.notEqual(model.admin, undefined);
   assert.equal(own.hash, model.hash);
+});
+
+test('the listeners of a worker are in the order in which they were opened, whatever the order in the file', () => {
+  const { listeners } = compiled({ listeners: [{ address: ':2' }, { address: ':1' }, { address: ':0' }] });
+  const labels = [':0', ':1', ':2'];
+  const own = workerModel({ ...compiled({}), listeners }, { ...PART, listeners: labels });
+  assert.deepEqual(
+    own.listeners.map(({ label }) => label),
+    labels,
+  );
+  const twice = compiled({ listeners: [{ address: ':0', maxConnections: 8 }, { address: ':1' }, { address: ':0' }] });
+  const shared = workerModel(twice, { ...PART, listeners: [':1', ':0', ':0'] });
+  assert.deepEqual(
+    shared.listeners.map(({ label, maxConnections }) => [label, maxConnections]),
+    [
+      [':1', undefined],
+      [':0', 2],
+      [':0', undefined],
+    ],
+  );
 });
 
 test('auto is one worker per core', () => {

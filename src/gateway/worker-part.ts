@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
-import type { SnapshotModel } from '../config/snapshot.ts';
+import type { ListenerModel, SnapshotModel } from '../config/snapshot.ts';
 import { workerCount } from '../config/worker-count.ts';
 import type { FleetMember } from '../limits/limit-store.ts';
 import type { LimiterView } from '../limits/limiter.ts';
@@ -14,6 +14,8 @@ export interface WorkerPart {
   readonly instance: string;
   /** How many there are, this one included. */
   readonly workers: number;
+  /** Labels of the listeners in the order in which the primary opened them, whatever the order in the file is now. */
+  readonly listeners: readonly string[];
   /** What the primary knew of the fleet when this worker began. */
   readonly members: readonly FleetMember[] | undefined;
   /** Likewise; undefined where one is configured or none is known. */
@@ -21,13 +23,23 @@ export interface WorkerPart {
 }
 
 /** What a configuration means to one worker: no admin API, and its share of what is bounded for the whole gateway. */
-export function workerModel(model: SnapshotModel, { workers }: WorkerPart): SnapshotModel {
-  const listeners = model.listeners.map((listener) => {
+export function workerModel(model: SnapshotModel, { workers, listeners: labels }: WorkerPart): SnapshotModel {
+  const listeners = inOrder(model.listeners, labels).map((listener) => {
     const { maxConnections } = listener;
     if (maxConnections === undefined) return listener;
     return { ...listener, maxConnections: Math.ceil(maxConnections / workers) };
   });
   return Object.freeze({ ...model, listeners, admin: undefined });
+}
+
+/** Port 0 lets several listeners share a label: of those, the first in the file comes first. */
+function inOrder(listeners: readonly ListenerModel[], labels: readonly string[]): ListenerModel[] {
+  const left = [...listeners];
+  const taken = labels.flatMap((label) => {
+    const at = left.findIndex((listener) => listener.label === label);
+    return at < 0 ? [] : left.splice(at, 1);
+  });
+  return [...taken, ...left];
 }
 
 /** A gateway as its primary sees it from inside the worker. */

@@ -97,7 +97,8 @@ function mayRetry(attempt: Attempt, failure: AttemptFailure): boolean {
     method: exchange.method,
     requestBytesWritten: attempt.sent,
     bodyReplayable: exchange.body === undefined || exchange.body.replayable,
-    responseForwarded: exchange.headSent,
+    // A head whose response hooks are still awaited is on its way to the client too.
+    responseForwarded: exchange.headSent || exchange.streaming,
     attempts: exchange.attempts,
     maxAttempts: rules.attempts,
     on: rules.on,

@@ -77,7 +77,8 @@ export interface Transport {
 
 /** What the pool hears from the connections it owns. */
 export interface ChannelOwner {
-  onConnected(channel: UpstreamChannel): void;
+  /** `address`: what was to be connected to. */
+  onConnected(channel: UpstreamChannel, address: EndpointAddress): void;
   onConnectFailed(error: GatewayError): void;
   /** The last exchange on it ended well and it may carry another. `hintMs`: the endpoint's own idle limit, if it gave one. */
   onIdle(channel: UpstreamChannel, hintMs: number | undefined): void;

@@ -52,16 +52,21 @@ export class NameCache {
   onGone: (name: string, addresses: readonly string[]) => void = () => {};
   readonly #deps: NameCacheDeps;
   readonly #entries = new Map<string, Entry>();
+  /** Undefined: whatever is asked for is kept. */
+  #wanted: ReadonlySet<string> | undefined = undefined;
   #started = false;
 
   constructor(deps: NameCacheDeps) {
     this.#deps = deps;
   }
 
-  /** The names of the configuration from now on. New ones are asked for, others are forgotten. */
+  /** The names of the configuration from now on. New ones are asked for, others are forgotten once nobody waits for them. */
   keep(names: Iterable<string>): void {
     const wanted = new Set(names);
-    for (const entry of this.#entries.values()) if (!wanted.has(entry.name)) this.#forget(entry);
+    this.#wanted = wanted;
+    for (const entry of this.#entries.values()) {
+      if (!wanted.has(entry.name) && entry.waiting.size === 0) this.#forget(entry);
+    }
     for (const name of wanted) this.#entryOf(name);
     if (this.#started) this.start();
   }
@@ -74,6 +79,7 @@ export class NameCache {
 
   stop(): void {
     this.#started = false;
+    this.#wanted = new Set();
     for (const entry of [...this.#entries.values()]) this.#forget(entry);
   }
 
@@ -86,6 +92,12 @@ export class NameCache {
       entry.waiting.add(waiter);
       this.#ask(entry);
     }
+  }
+
+  /** Whether the name has the address, or what it has is not known. */
+  has(name: string, address: string): boolean {
+    const addresses = this.#entries.get(name)?.addresses ?? [];
+    return addresses.length === 0 || addresses.includes(address);
   }
 
   withdraw(name: string, waiter: NameWaiter): void {
@@ -173,8 +185,10 @@ export class NameCache {
     for (const waiter of take(entry.waiting)) waiter.onNoAddress(why);
   }
 
+  /** A name that only a request of an older configuration asked for is not kept fresh. */
   #askAfter(entry: Entry, delayMs: number): void {
-    entry.timer = this.#deps.clock.after(delayMs, () => this.#ask(entry));
+    if (this.#wanted?.has(entry.name) === false) this.#entries.delete(entry.name);
+    else entry.timer = this.#deps.clock.after(delayMs, () => this.#ask(entry));
   }
 }
 

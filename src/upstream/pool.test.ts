@@ -47,6 +47,7 @@ class FakeChannel implements UpstreamChannel {
 
 class FakeTransport implements Transport {
   readonly connects: ChannelOwner[] = [];
+  /** Of all connects, the latest last. */
   readonly addresses: EndpointAddress[] = [];
 
   connect(address: EndpointAddress, _timeoutMs: number, owner: ChannelOwner): void {
@@ -56,9 +57,10 @@ class FakeTransport implements Transport {
 
   /** The oldest connect that is under way succeeds. */
   accept(): FakeChannel {
+    const address = this.addresses.at(-this.connects.length) as EndpointAddress;
     const owner = this.connects.shift() as ChannelOwner;
     const channel = new FakeChannel(owner);
-    owner.onConnected(channel);
+    owner.onConnected(channel, address);
     return channel;
   }
 
@@ -462,8 +464,34 @@ test('an endpoint that is to be reached otherwise gets new connections, one that
   const address = { ...ADDRESS, tls: { servername: 'a', settings } };
   bench.pool.moveTo(address);
   assert.equal(kept.isClosed, true);
-  bench.acquire();
+  const before = bench.acquire();
   assert.equal(bench.transport.addresses.at(-1), address);
+  // What was on its way then carries the request that waits for it, and nothing new.
+  bench.pool.moveTo(ADDRESS);
+  const late = bench.transport.accept();
+  assert.equal(before.channel, late);
+  late.finish();
+  assert.equal(late.isClosed, true);
+  assert.equal(bench.idle().isClosed, false);
+});
+
+test('time in which the gateway stood still is given again to those who wait', () => {
+  const bench = new Bench({ maxConnections: 1 });
+  bench.acquire();
+  const busy = bench.transport.accept();
+  const waiters = [bench.acquire(), bench.acquire()];
+  // The loop is blocked; the poll behind it has brought the end of one exchange, and the wheel turns.
+  bench.clock.advanceSync(1300);
+  busy.finish();
+  bench.wheel.advance(bench.clock.nowMs());
+  assert.deepEqual(
+    waiters.map(({ calls }) => calls),
+    [1, 0],
+  );
+  bench.pass(260);
+  assert.equal(waiters[1]?.calls, 0);
+  bench.pass(60);
+  assert.equal(waiters[1]?.error?.kind, 'overloaded');
 });
 
 test('where the gateway itself can open no connection, requests wait for those that are there', () => {

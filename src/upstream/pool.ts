@@ -33,10 +33,12 @@ const HINT_MARGIN_MS = 1000;
 const RACE_MS = 500;
 /** Where the gateway itself could not open a connection, it tries again after so long. */
 const LACK_MS = 100;
+/** A deadline that is looked at so late passed while the gateway itself stood still. */
+export const STOOD_STILL_MS = 100;
 
 interface Waiting {
   readonly waiter: PoolWaiter;
-  readonly deadlineMs: number;
+  deadlineMs: number;
   /** A connection that was used before will not do. */
   readonly fresh: boolean;
 }
@@ -203,11 +205,13 @@ export class EndpointPool implements ChannelOwner {
     }
   }
 
-  onConnected(channel: UpstreamChannel): void {
+  onConnected(channel: UpstreamChannel, address: EndpointAddress): void {
     this.connecting--;
     this.all.add(channel);
     if (this.closed && this.waiting.length === 0) this.drop(channel);
     else this.offer(channel, undefined);
+    // It was on its way when the endpoint moved.
+    if (address !== this.address) this.onStale(channel);
   }
 
   onConnectFailed(error: GatewayError): void {
@@ -318,6 +322,7 @@ export class EndpointPool implements ChannelOwner {
   private expire(): void {
     const now = this.deps.clock.nowMs();
     this.expireIdle(now);
+    this.excuseWaiting(now);
     while (this.waiting.length > 0 && (this.waiting[0] as Waiting).deadlineMs <= now) {
       const late = this.waiting.shift() as Waiting;
       late.waiter.onNoChannel(this.waitedTooLong());
@@ -326,6 +331,12 @@ export class EndpointPool implements ChannelOwner {
     if (this.witness !== undefined) this.armTimer(this.witness.idleUntilMs);
     if (this.waiting.length > 0) this.armTimer((this.waiting[0] as Waiting).deadlineMs);
     if (this.lack !== undefined) this.endLack(now);
+  }
+
+  /** While the gateway stood still nobody was given a turn: they are waited for as long again. */
+  private excuseWaiting(nowMs: number): void {
+    const lateMs = nowMs - (this.waiting[0]?.deadlineMs ?? nowMs);
+    if (lateMs >= STOOD_STILL_MS) for (const entry of this.waiting) entry.deadlineMs += 2 * lateMs;
   }
 
   private endLack(nowMs: number): void {

@@ -505,6 +505,38 @@ describe('the set of upstreams', () => {
     assert.equal(closed(), 1);
   });
 
+  it('a trial under way does not take an upstream that is gone from those who found it before', async () => {
+    const { deps, clock } = world();
+    const upstreams = new Upstreams(models('a'), deps);
+    const a = upstreams.get('a')!;
+    const endpoint = a.endpoints[0]!;
+    attempts(a, 0, 'connect', 5);
+    await clock.advance(6250);
+    assert.equal(endpoint.health.state, 'half-open');
+    upstreams.reconfigure(models());
+    a.begin(endpoint);
+    assert.equal(reached(a), '1 2 3');
+    a.end(endpoint, 'neutral');
+  });
+
+  it('an ejection ends while the name of its upstream is gone too', async () => {
+    const { deps, clock } = world();
+    const upstreams = new Upstreams(models('a'), deps);
+    const a = upstreams.get('a')!;
+    const endpoint = a.endpoints[0]!;
+    a.begin(endpoint);
+    attempts(a, 0, 'connect', 5);
+    assert.equal(endpoint.health.state, 'ejected');
+    upstreams.reconfigure(models());
+    await clock.advance(1000);
+    upstreams.reconfigure(models('a'));
+    await clock.advance(6250);
+    assert.equal(endpoint.health.state, 'half-open');
+    a.end(endpoint, 'success');
+    upstreams.stop();
+    assert.equal(clock.pending, 0);
+  });
+
   it('a name that comes back while requests still run is what it was', () => {
     const { deps } = world();
     const upstreams = new Upstreams(models('a'), deps);

@@ -74,7 +74,7 @@ export class Upstream {
   begin(endpoint: Endpoint): void {
     endpoint.inFlight += 1;
     endpoint.metrics.inFlight += 1;
-    if (endpoint.health.begun()) this.#refresh(false);
+    if (endpoint.health.begun() && !endpoint.retired) this.#refresh(false);
   }
 
   /** The attempt is over. For one whose outcome was reported before (a long stream), `neutral`. */
@@ -124,7 +124,11 @@ export class Upstream {
   reconfigure(model: UpstreamModel): void {
     this.#model = model;
     const { added, removed } = this.#endpoints.reconfigure(model);
-    for (const endpoint of added) endpoint.publishState();
+    for (const endpoint of added) {
+      endpoint.publishState();
+      // One that comes back: `stop` has put its timer out.
+      if (endpoint.ejectionTimer !== undefined) this.#armEjection(endpoint);
+    }
     for (const { pool, model: endpointModel } of this.endpoints) {
       pool?.reconfigure(model);
       pool?.moveTo(endpointModel.address);
@@ -195,12 +199,17 @@ export class Upstream {
     const nowMs = clock.nowMs();
     const lengthMs = endpoint.health.eject(settings, reason, random, nowMs);
     endpoint.ejectedUntilMs = nowMs + lengthMs;
-    endpoint.ejectionTimer?.();
-    endpoint.ejectionTimer = clock.after(lengthMs, () => this.#endEjection(endpoint));
+    this.#armEjection(endpoint);
     this.metrics.ejected(wasHalfOpen ? 'half_open' : 'consecutive_failures');
     const fields = { upstream: this.name, endpoint: endpoint.name, reason, ejectedMs: Math.round(lengthMs) };
     log.warn('endpoint ejected', fields);
     this.#stateChanged(endpoint);
+  }
+
+  #armEjection(endpoint: Endpoint): void {
+    const { clock } = this.#deps;
+    endpoint.ejectionTimer?.();
+    endpoint.ejectionTimer = clock.after(endpoint.ejectedUntilMs - clock.nowMs(), () => this.#endEjection(endpoint));
   }
 
   #endEjection(endpoint: Endpoint): void {

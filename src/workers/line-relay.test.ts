@@ -24,6 +24,24 @@ test('lines of two processes come whole, however they are cut; a line without an
   assert.deepEqual(written.split('\n').sort(), ['', '{"a":2}', `{"a":"${long}${long}"}`, '{"b":1}', '{"b":2}'].sort());
 });
 
+test('however many workers wait for a reader, one listens', async () => {
+  const to = new PassThrough();
+  const all = Array.from({ length: 20 }, () => new PassThrough());
+  for (const from of all) new LineRelay(from, to);
+  const line = `${'z'.repeat(1024 * 1024)}\n`;
+  for (const from of all) from.write(line);
+  await turn();
+  assert.ok(all.filter((from) => from.isPaused()).length > 10);
+  assert.ok(to.listenerCount('drain') <= 1);
+  let read = 0;
+  to.on('data', (chunk: Buffer) => {
+    read += chunk.length;
+  });
+  for (let turns = 0; turns < 500 && read < all.length * line.length; turns++) await turn();
+  assert.equal(read, all.length * line.length);
+  assert.deepEqual([to.listenerCount('drain'), to.listenerCount('error')], [0, 0]);
+});
+
 test('a reader who does not keep up stops the worker’s lines, not their order', async () => {
   const [from, to] = [new PassThrough(), new PassThrough()];
   new LineRelay(from, to);

@@ -4,6 +4,25 @@ import type { Readable, Writable } from 'node:stream';
 const MAX_WAITING_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
 
+/** Relays that wait until a stream takes more, or never will again: one listener for all, however many workers there are. */
+const WAITING = new WeakMap<Writable, Set<() => void>>();
+
+function onceTaken(to: Writable, run: () => void): void {
+  const known = WAITING.get(to);
+  if (known !== undefined) {
+    known.add(run);
+    return;
+  }
+  const waiting = new Set([run]);
+  WAITING.set(to, waiting);
+  const taken = (): void => {
+    to.off('drain', taken).off('error', taken);
+    WAITING.delete(to);
+    for (const each of waiting) each();
+  };
+  to.on('drain', taken).on('error', taken);
+}
+
 /**
  * Passes the log of a worker on, whole lines at a time. Processes that write into one pipe tear each other's lines apart
  * where a write is longer than PIPE_BUF (4 096 bytes on Linux), so only the primary writes.
@@ -35,15 +54,8 @@ export class LineRelay {
     this.rest = end === chunk.length ? [] : [chunk.subarray(end)];
     if (this.to.destroyed || this.to.errored) return;
     this.to.write(whole);
-    if (this.to.writableLength > MAX_WAITING_BYTES) this.wait();
-  }
-
-  private wait(): void {
+    if (this.to.writableLength <= MAX_WAITING_BYTES) return;
     this.from.pause();
-    const goOn = (): void => {
-      this.to.off('drain', goOn).off('error', goOn);
-      this.from.resume();
-    };
-    this.to.on('drain', goOn).on('error', goOn);
+    onceTaken(this.to, () => this.from.resume());
   }
 }

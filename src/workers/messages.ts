@@ -41,6 +41,8 @@ export type ToWorker =
   /** Answered by `UpstreamView`s. */
   | { readonly type: 'upstreams'; readonly id: number }
   | { readonly type: 'level'; readonly level: LogLevel }
+  /** Answered by `alive`. */
+  | { readonly type: 'poke' }
   /** The first sign of shutdown. */
   | { readonly type: 'drain' }
   /** No more connections come: what is in flight gets `graceMs`. */
@@ -62,6 +64,8 @@ export interface Answers {
 
 export type ToPrimary =
   | { readonly type: 'ready' }
+  /** Its event loop turns. */
+  | { readonly type: 'alive' }
   /** It cannot begin; one line for people. */
   | { readonly type: 'failed'; readonly message: string }
   /** The connection last handed over has arrived; `connections` are open now. */

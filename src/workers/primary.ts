@@ -6,7 +6,8 @@ import type { ReloadView } from '../admin/api-types.ts';
 import { compileConfig } from '../config/compile.ts';
 import { restartFields } from '../config/diff.ts';
 import { effectiveConfig } from '../config/effective.ts';
-import { folderOf, type LoadedConfig } from '../config/load.ts';
+import { folderOf } from '../config/folder-of.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import { redact } from '../config/redact.ts';
 import type { SnapshotModel } from '../config/snapshot.ts';
 import { StartError } from '../gateway/errors.ts';
@@ -19,6 +20,7 @@ import type { ClockAndTimers, Log, LogLevel, Metrics } from '../ports.ts';
 import { Doors } from './doors.ts';
 import { HandOver } from './hand-over.ts';
 import { type Begin, sentConfig } from './messages.ts';
+import { Spare } from './spare.ts';
 import { Supervisor } from './supervisor.ts';
 import { Tally } from './tally.ts';
 import { WorkerProcess, type WorkerProcessEvents } from './worker-process.ts';
@@ -64,10 +66,14 @@ export class Primary implements Omit<Gateway, 'inject'> {
   private readonly doors: Doors;
   private readonly handOver = new HandOver();
   private readonly supervisor: Supervisor;
+  private readonly spare: Spare;
   private readonly tally: Tally;
   private admin: AdminServer | undefined = undefined;
   private state: 'new' | 'ready' | 'draining' | 'stopped' = 'new';
-  private readonly killAll = (): void => this.supervisor.kill();
+  private readonly killAll = (): void => {
+    this.spare.stop();
+    this.supervisor.kill();
+  };
 
   constructor(config: LoadedConfig, options: PrimaryOptions) {
     this.options = options;
@@ -85,11 +91,13 @@ export class Primary implements Omit<Gateway, 'inject'> {
       spawn: (number, events) => this.spawn(number, events),
       free: (worker) => this.handOver.add(worker),
       left: (worker) => this.handOver.remove(worker),
+      replaced: () => this.spare.prepare(),
       gone: (worker, lost) => {
         this.tally.bury(worker);
         if (lost !== undefined) this.handOver.offerAgain(lost);
       },
     });
+    this.spare = new Spare(clock, () => this.makeRoom());
     this.tally = new Tally(() => this.supervisor.workers);
     metrics.configLoaded('success', this.model.hash);
   }
@@ -115,6 +123,7 @@ export class Primary implements Omit<Gateway, 'inject'> {
     }
     this.store.start();
     this.state = 'ready';
+    this.spare.prepare();
   }
 
   async reload(config: Parameters<Gateway['reload']>[0]): Promise<void> {
@@ -163,6 +172,7 @@ export class Primary implements Omit<Gateway, 'inject'> {
     if (this.state === 'stopped') return;
     this.state = 'draining';
     this.supervisor.stop();
+    this.spare.stop();
     for (const worker of this.supervisor.workers) worker.tell({ type: 'drain' });
     if (delayMs > 0) await this.wait(delayMs);
     this.doors.close();
@@ -179,7 +189,7 @@ export class Primary implements Omit<Gateway, 'inject'> {
   private async release(): Promise<void> {
     this.state = 'stopped';
     this.supervisor.stop();
-    this.supervisor.kill();
+    this.killAll();
     this.doors.close();
     this.handOver.drop();
     await this.admin?.close();
@@ -199,13 +209,22 @@ export class Primary implements Omit<Gateway, 'inject'> {
       ticketKeys: this.ticketKeys,
       readable,
     };
-    return new WorkerProcess(begin, events, { clock, stdout, store: isSync(store) ? new StoreHost(store) : undefined });
+    const host = isSync(store) ? new StoreHost(store) : undefined;
+    return new WorkerProcess(this.spare.take(), begin, events, { clock, stdout, store: host });
+  }
+
+  /** Connections that wait for a worker may hold the very descriptors that it takes to start one. */
+  private makeRoom(): void {
+    const closed = this.handOver.waitingCount;
+    this.handOver.drop();
+    this.options.log.error('there is no room for a worker: connections that waited for one are closed', { closed });
   }
 
   private part(): WorkerPart {
     const { store } = this.store;
     const secret = isSync(store) ? this.secret : store.secret;
-    return { instance: this.instance, workers: this.options.workers, members: store.members, secret };
+    const listeners = this.doors.bound.map(({ label }) => label);
+    return { instance: this.instance, workers: this.options.workers, listeners, members: store.members, secret };
   }
 
   private async startAdmin(): Promise<void> {

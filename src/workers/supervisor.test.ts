@@ -10,6 +10,8 @@ interface Scripted {
   readonly number: number;
   readonly startedMs: number;
   isReady: boolean;
+  /** It answers when it is asked for a sign of life. */
+  answers: boolean;
   readonly events: WorkerProcessEvents;
 }
 
@@ -25,11 +27,14 @@ function setUp(count: number) {
     clock,
     log: { debug: write, info: write, warn: write, error: write },
     spawn: (number, events) => {
+      let inVain = 0;
       const worker = {
         number,
         startedMs: clock.nowMs(),
         isReady: false,
+        answers: true,
         events,
+        poke: () => (worker.answers ? 0 : inVain++),
         kill: () => seen.push(`kill ${number}`),
       };
       spawned.push(worker);
@@ -37,6 +42,7 @@ function setUp(count: number) {
     },
     free: note('free'),
     left: note('left'),
+    replaced: () => void seen.push('replaced'),
     gone: note('gone'),
   });
   const ready = (worker: Scripted): void => {
@@ -98,6 +104,30 @@ test('one that dies is replaced at once, and ever later while it dies young', as
   assert.equal(spawned.length, before + 1, 'it had grown up');
   assert.ok(seen.includes('gone 2') && seen.includes('left 2'));
   assert.equal(respawnDelayMs(1000), 5000);
+});
+
+test('one that gives no sign of life for ten seconds is killed, one that begins after thirty', async () => {
+  const { clock, spawned, seen, log, supervisor, ready, die } = setUp(2);
+  void supervisor.start();
+  ready(spawned[0]!);
+  ready(spawned[1]!);
+  seen.length = 0;
+  spawned[0]!.answers = false;
+  await clock.advance(10_000);
+  assert.deepEqual(seen, []);
+  await clock.advance(1000);
+  assert.deepEqual([seen, log.filter((line) => line.includes('hangs')).length], [['kill 1'], 1]);
+  die(spawned[0]!);
+  spawned[2]!.answers = false;
+  seen.length = 0;
+  await clock.advance(30_000);
+  assert.deepEqual(seen, []);
+  await clock.advance(1000);
+  assert.deepEqual(seen, ['kill 1']);
+  die(spawned[2]!);
+  await clock.advance(100);
+  ready(spawned[3]!);
+  assert.equal(seen.at(-1), 'replaced');
 });
 
 test('one that leaves is replaced before it is gone, and counts once', () => {

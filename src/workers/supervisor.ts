@@ -13,6 +13,8 @@ export interface SupervisorOptions {
   readonly free: (worker: WorkerProcess) => void;
   /** A worker is given none any more. */
   readonly left: (worker: WorkerProcess) => void;
+  /** A worker took the place of one that ended. */
+  readonly replaced: () => void;
   /** A worker's process is gone. */
   readonly gone: (worker: WorkerProcess, lost: Accepted | undefined) => void;
 }
@@ -21,6 +23,12 @@ export interface SupervisorOptions {
 const GROWN_AFTER_MS = 10_000;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5000;
+/** Workers are asked for a sign of life so often. Counted, not timed: a primary that was held up itself blames nobody. */
+const POKE_EVERY_MS = 1000;
+/** Asked so often in vain, a worker hangs: it is blocked for good, stopped, or waits for what never comes. */
+const POKES_IN_VAIN = 10;
+/** One that begins may have to load its code on a busy machine. */
+const POKES_IN_VAIN_BEGINNING = 30;
 
 /** The place of one worker, whoever holds it. */
 interface Place {
@@ -50,6 +58,7 @@ export class Supervisor {
   /** All that live, those that are leaving included. */
   private readonly living = new Set<WorkerProcess>();
   private stopping = false;
+  private poking: Cancel | undefined;
   private started: { resolve(): void; reject(error: Error): void } | undefined;
   private emptied: (() => void) | undefined;
 
@@ -87,6 +96,7 @@ export class Supervisor {
     return new Promise((resolve, reject) => {
       this.started = { resolve, reject };
       for (const place of this.places) this.fill(place);
+      this.pokeLater();
     });
   }
 
@@ -123,11 +133,28 @@ export class Supervisor {
     }
   }
 
+  private pokeLater(): void {
+    this.poking = this.options.clock.after(POKE_EVERY_MS, () => {
+      for (const worker of this.living) this.poke(worker);
+      this.pokeLater();
+    });
+  }
+
+  /** One that hangs never ends by itself: its death is what the others live by. */
+  private poke(worker: WorkerProcess): void {
+    const inVain = worker.poke();
+    if (inVain < (worker.isReady ? POKES_IN_VAIN : POKES_IN_VAIN_BEGINNING)) return;
+    worker.kill();
+    if (inVain > POKES_IN_VAIN_BEGINNING) return;
+    this.options.log.error('a worker hangs and is killed', { worker: worker.number, pid: worker.pid, inVain });
+  }
+
   private ready(worker: WorkerProcess): void {
     this.options.free(worker);
     const { started } = this;
     if (started === undefined) {
       this.options.log.info('a worker has taken the place of one that ended', { worker: worker.number });
+      this.options.replaced();
       return;
     }
     if (this.readyCount < this.places.length) return;
@@ -168,7 +195,9 @@ export class Supervisor {
     } else if (place !== undefined && !this.stopping) {
       this.died(place, how, worker);
     }
-    if (this.living.size === 0) this.emptied?.();
+    if (this.living.size > 0) return;
+    this.emptied?.();
+    if (this.stopping) this.poking?.();
   }
 
   private died(place: Place, how: string, worker?: WorkerProcess): void {

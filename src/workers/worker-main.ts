@@ -3,4 +3,5 @@
 import { Worker } from './worker.ts';
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+process.title = 'headgate worker, spare';
 new Worker();

@@ -1,7 +1,5 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { extname } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { Channel, type IpcMessage } from '../adapters/ipc/channel.ts';
 import type { StoreHost } from '../adapters/ipc/store-host.ts';
 import type { TakeMessage } from '../adapters/ipc/take-messages.ts';
@@ -32,7 +30,6 @@ export interface WorkerProcessDeps {
 
 /** A worker that has said something since, but not that it took the connection it was sent so long ago, never got it. */
 const LOST_AFTER_MS = 2000;
-const FILE = fileURLToPath(new URL(`./worker-main${extname(import.meta.url)}`, import.meta.url));
 
 /** One worker, as its primary sees it. */
 export class WorkerProcess implements Taker {
@@ -51,18 +48,21 @@ export class WorkerProcess implements Taker {
   private underWay: Accepted | undefined;
   private sentMs = 0;
   private how: string | undefined;
+  private silences = 0;
   private isClosed = false;
   private isGone = false;
 
-  constructor(begin: Begin, events: WorkerProcessEvents, deps: WorkerProcessDeps) {
+  /** Makes a worker of a process that waits for its first message. */
+  constructor(child: ChildProcess, begin: Begin, events: WorkerProcessEvents, deps: WorkerProcessDeps) {
     this.number = begin.number;
+    this.child = child;
     this.events = events;
     this.deps = deps;
     this.startedMs = deps.clock.nowMs();
-    this.child = fork(FILE, [], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'], execArgv: ownExecArgv() });
     this.child.on('error', (error) => this.ended(error.message));
     this.child.on('exit', (code, signal) => this.ended(signal ?? `exit code ${code}`));
-    if (this.child.stdout !== null) new LineRelay(this.child.stdout, deps.stdout);
+    // One that could not be started has none.
+    if (this.child.stdout) new LineRelay(this.child.stdout, deps.stdout);
     this.channel = new Channel(this.child, {
       received: (message) => this.received(message),
       closed: () => this.closed(),
@@ -106,11 +106,18 @@ export class WorkerProcess implements Taker {
     return true;
   }
 
+  /** Asks for a sign of life. Returns how often it was asked since it said the last word. */
+  poke(): number {
+    this.tell({ type: 'poke' });
+    return this.silences++;
+  }
+
   kill(signal: NodeJS.Signals = 'SIGKILL'): void {
     this.child.kill(signal);
   }
 
   private received(message: IpcMessage): void {
+    this.silences = 0;
     if (Array.isArray(message)) {
       if (this.deps.store !== undefined) this.channel.send(this.deps.store.answer(message as unknown as TakeMessage));
       return;
@@ -180,9 +187,4 @@ export class WorkerProcess implements Taker {
     this.underWay = undefined;
     this.events.gone(this, this.how, lost);
   }
-}
-
-/** The options of this process, without those that want a port of their own. */
-function ownExecArgv(): string[] {
-  return process.execArgv.filter((option) => !option.startsWith('--inspect'));
 }

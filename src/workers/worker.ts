@@ -4,12 +4,12 @@ import { IpcStore } from '../adapters/ipc/ipc-store.ts';
 import type { RefusedMessage, TakenMessage } from '../adapters/ipc/take-messages.ts';
 import { Logs } from '../adapters/observe/logs.ts';
 import { PrometheusMetrics } from '../adapters/observe/metrics.ts';
-import { startProcessMetrics } from '../adapters/observe/process-metrics.ts';
 import { SystemClock } from '../adapters/observe/system-clock.ts';
 import { parseDuration } from '../config/scalars.ts';
+import { createWorker } from '../gateway/node-gateway.ts';
 import type { OpenStore } from '../gateway/store.ts';
+import { VERSION } from '../gateway/version.ts';
 import type { WorkerGateway } from '../gateway/worker-part.ts';
-import { createWorker, VERSION } from '../gateway.ts';
 import { type Begin, type Counts, receivedConfig, type ToPrimary, type ToWorker } from './messages.ts';
 
 /** What is in flight when a bug ends the process gets so long. */
@@ -59,10 +59,15 @@ export class Worker {
         this.turn = this.turn.then(() => this.reload(message));
         return;
       case 'count':
-        void this.counts().then((value) => this.tell({ type: 'answer', id: message.id, value }));
+        void this.counts((metrics) => metrics.text()).then((value) =>
+          this.tell({ type: 'answer', id: message.id, value }),
+        );
         return;
       case 'upstreams':
         this.tell({ type: 'answer', id: message.id, value: this.gateway?.upstreamViews() ?? [] });
+        return;
+      case 'poke':
+        this.tell({ type: 'alive' });
         return;
       case 'level':
         if (this.logs !== undefined) this.logs.events.level = message.level;
@@ -82,6 +87,7 @@ export class Worker {
   private async begin(begin: Begin): Promise<void> {
     const { clock } = this;
     const { config, part, level, readable, number, ticketKeys } = begin;
+    process.title = `headgate worker ${number}`;
     const logs = new Logs({ stream: process.stdout, clock, level, readable, worker: number });
     this.logs = logs;
     this.metrics = new PrometheusMetrics({ version: VERSION, clock, droppedLogLines: () => logs.dropped });
@@ -105,7 +111,6 @@ export class Worker {
       this.tell({ type: 'failed', message: (error as Error).message }, () => process.exit(1));
       return;
     }
-    void startProcessMetrics();
     this.tell({ type: 'ready' });
     this.countLater(COUNT_EVERY_MS);
   }
@@ -147,8 +152,9 @@ export class Worker {
     this.tell({ type: 'answer', id: message.id, value: problem });
   }
 
-  private async counts(): Promise<Counts> {
-    return { metrics: (await this.metrics?.text()) ?? '', limits: this.gateway?.limitFigures() ?? [] };
+  private async counts(textOf = (metrics: PrometheusMetrics) => metrics.textSoFar()): Promise<Counts> {
+    const { metrics } = this;
+    return { metrics: metrics === undefined ? '' : await textOf(metrics), limits: this.gateway?.limitFigures() ?? [] };
   }
 
   /** The next only when this one was taken: a primary that hangs is not sent ever more. */

@@ -10,6 +10,7 @@ import {
   checkPackages,
   checkTests,
   importsOf,
+  packagesLoadedWith,
   type Sources,
   unusedEdges,
   unusedLayers,
@@ -48,6 +49,11 @@ test('core/ has no clock, timer, randomness or process', () => {
 
 test('each npm package is imported by one folder', () => {
   assert.deepEqual(checkPackages(src), []);
+});
+
+test('what few need is loaded where it is needed: a worker starts in a fraction of a second', () => {
+  assert.deepEqual(packagesLoadedWith(src, 'workers/worker-main.ts'), ['pino']);
+  assert.deepEqual(packagesLoadedWith(src, 'cli/start.ts'), ['pino', 'yaml', 'zod']);
 });
 
 test('tests never sleep, and none is singled out', () => {
@@ -149,6 +155,14 @@ test('a package with two owners is found', () => {
     }),
   );
   assert.deepEqual(problems, ['zod: imported by adapters/redis and config']);
+});
+
+test('what is loaded with a file are its static imports and theirs, without types', () => {
+  const sources = files({
+    'a.ts': `import type { A } from 'types'; import './b.ts'; export type { B } from 'more-types'; await import('later');`,
+    'b.ts': `export { c } from './a.ts'; export * from 'yaml'; import { type D } from 'zod'; import 'node:fs';`,
+  });
+  assert.deepEqual(packagesLoadedWith(sources, 'a.ts'), ['yaml', 'zod']);
 });
 
 test('impurity in core is found, names of our own are not', () => {

@@ -27,6 +27,29 @@ export function importsOf(text: string): string[] {
   return ts.preProcessFile(text, true, true).importedFiles.map((reference) => reference.fileName);
 }
 
+/** Packages that are loaded with a file: those of its static imports and of theirs, types apart. */
+export function packagesLoadedWith(sources: Sources, entry: string): string[] {
+  const packages = new Set<string>();
+  const seen = new Set([entry]);
+  for (const file of seen) {
+    for (const name of valueImportsOf(file, sources.get(file) ?? '')) {
+      if (name.startsWith('.')) seen.add(posix.normalize(posix.join(posix.dirname(file), name)));
+      else if (!name.startsWith('node:')) packages.add(name);
+    }
+  }
+  return [...packages].sort();
+}
+
+function valueImportsOf(file: string, text: string): string[] {
+  return parse(file, text).statements.flatMap((statement) => {
+    if (ts.isImportDeclaration(statement) && statement.importClause?.isTypeOnly === true) return [];
+    if (ts.isExportDeclaration(statement) && statement.isTypeOnly) return [];
+    if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) return [];
+    const { moduleSpecifier } = statement;
+    return moduleSpecifier !== undefined && ts.isStringLiteral(moduleSpecifier) ? [moduleSpecifier.text] : [];
+  });
+}
+
 /** Holds the imports of src/ against the table. */
 export function checkLayers(sources: Sources, layers: Layers): string[] {
   const problems: string[] = [];

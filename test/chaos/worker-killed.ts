@@ -1,5 +1,5 @@
 // Two workers under load, one of them killed: what it had in flight fails, nothing else does, and a new one is there soon.
-import { childrenOf } from '../kit/children.ts';
+import { workersOf } from '../kit/children.ts';
 import { epochMs, eventually, sleep } from './kit/clock.ts';
 import { EndpointProcess } from './kit/endpoint.ts';
 import { RunningGateway } from './kit/gateway.ts';
@@ -35,7 +35,7 @@ async function run(fresh: boolean): Promise<boolean> {
   });
   await sleep(1000);
   const counted = (await gateway.metrics()).sum('headgate_http_requests_total');
-  const before = childrenOf(gateway.pid);
+  const before = workersOf(gateway.pid);
   const killedMs = epochMs();
   process.kill(before[0]!, 'SIGKILL');
   const backMs = await eventually('two workers', async () => {

@@ -171,18 +171,65 @@ test('a port in use is one clear line and exit 1', async (t) => {
   assert.match(second.stderr, /^headgate: cannot listen on 127\.0\.0\.1:\d+: [^\n]*in use[^\n]*\n$/);
 });
 
-test('a bug that nobody caught is logged with its stack and ends the process with 1', async (t) => {
-  const bug = `process.on('SIGUSR2', () => { throw new Error('boom'); })`;
-  const preload = `data:text/javascript,${encodeURIComponent(bug)}`;
-  const file = join(folder(t), 'headgate.yaml');
-  writeFileSync(file, configText('one'));
-  const { cli } = await started(t, ['start', '-c', file], {
-    command: [process.execPath, '--import', preload, join(REPOSITORY, 'dist/cli/main.js')],
+/** An endpoint that answers when it is told to. */
+async function holdingOrigin(t: TestContext): Promise<{ port: number; arrived: Promise<void>; answer: () => void }> {
+  const waiting: (() => void)[] = [];
+  const origin = { port: 0, arrived: Promise.resolve(), answer: () => waiting.shift()?.() };
+  const server = createServer();
+  origin.arrived = new Promise((resolve) => {
+    server.on('request', (_request, response) => {
+      waiting.push(() => response.end('late'));
+      resolve();
+    });
   });
+  t.after(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  origin.port = (server.address() as AddressInfo).port;
+  return origin;
+}
+
+/** A gateway in front of `port` that has a bug: SIGUSR2 runs into it. */
+function buggy(t: TestContext, port: number, bug: string): Promise<Started> {
+  const preload = `data:text/javascript,${encodeURIComponent(`process.on('SIGUSR2', () => { ${bug}; })`)}`;
+  const file = join(folder(t), 'headgate.yaml');
+  const addresses = 'listeners: [{ address: 127.0.0.1:0 }]\nadmin: { address: 127.0.0.1:0 }\n';
+  writeFileSync(file, `${addresses}routes: [{ upstream: 'http://127.0.0.1:${port}' }]\n`);
+  const command = [process.execPath, '--import', preload, join(REPOSITORY, 'dist/cli/main.js')];
+  return started(t, ['start', '-c', file], { command });
+}
+
+for (const [how, bug] of [
+  ['thrown', `throw new Error('boom')`],
+  ['rejected', `Promise.reject(new Error('boom'))`],
+] as const) {
+  test(`a bug that nobody caught, ${how}, is logged with its stack; what is in flight is answered, then the end, 1`, async (t) => {
+    const { port, arrived, answer } = await holdingOrigin(t);
+    const { cli, url } = await buggy(t, port, bug);
+    const inFlight = send(url);
+    await arrived;
+    cli.signal('SIGUSR2');
+    await cli.output(/"message":"a bug: the gateway ends"/);
+    await assert.rejects(send(url), /ECONNREFUSED/);
+    answer();
+    assert.equal((await inFlight).status, 200);
+    assert.deepEqual(await cli.exited(), { code: 1, signal: null });
+    const logged = events(cli).find(({ stack }) => String(stack).includes('Error: boom'));
+    assert.equal(logged?.level, 'error');
+  });
+}
+
+test('a bug while the gateway drains, and a signal behind it: the end is no good one', async (t) => {
+  const { port, arrived } = await holdingOrigin(t);
+  const { cli, url } = await buggy(t, port, `throw new Error('boom')`);
+  const inFlight = send(url).catch(() => undefined);
+  await arrived;
+  cli.signal('SIGTERM');
+  await cli.output(/draining/);
   cli.signal('SIGUSR2');
+  await cli.output(/"message":"a bug: the gateway ends"/);
+  cli.signal('SIGTERM');
   assert.deepEqual(await cli.exited(), { code: 1, signal: null });
-  const logged = events(cli).find(({ stack }) => String(stack).includes('Error: boom'));
-  assert.equal(logged?.level, 'error');
+  await inFlight;
 });
 
 test('a reader of the log that stands still holds up neither requests nor the end', async (t) => {

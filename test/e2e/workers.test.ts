@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { makeCertificates } from '../kit/certificates.ts';
-import { childrenOf, isAlive } from '../kit/children.ts';
-import { type CliOptions, CliProcess, runCli } from '../kit/cli.ts';
+import { childrenOf, isAlive, workersOf } from '../kit/children.ts';
+import { type CliOptions, CliProcess, freePort, runCli } from '../kit/cli.ts';
 import { get, RawClient } from '../kit/http-client.ts';
 import { RawOrigin, reply, type Script } from '../kit/raw-origin.ts';
 import { startRedis } from '../kit/redis.ts';
@@ -64,11 +64,17 @@ class Running {
   }
 
   write(config: string): void {
-    writeFileSync(this.file, HEAD + config);
+    const head = config.includes('listeners:') ? HEAD.replace(/^listeners.*$/m, '') : HEAD;
+    writeFileSync(this.file, head + config);
   }
 
   /** Pids of the workers that live. */
   workers(): number[] {
+    return workersOf(this.cli.pid);
+  }
+
+  /** Those, and one that waits to take the place of another. */
+  processes(): number[] {
     return childrenOf(this.cli.pid);
   }
 
@@ -215,12 +221,12 @@ test('connections that come while every worker is dead wait for the next, at the
       assert.ok(end === 200 || end === true);
     }
     await eventually('an answer', async () => ((await running.ask('/')) === 200 ? true : undefined));
+    await eventually('two workers', async () => ((await running.metric('headgate_workers')) === 2 ? true : undefined));
   }
-  await eventually('two workers', async () => ((await running.metric('headgate_workers')) === 2 ? true : undefined));
   assert.equal(await running.metric('headgate_worker_restarts_total'), 4);
 });
 
-test('a stopped worker holds up one connection, which goes to another when it is killed', async (t) => {
+test('a worker that hangs holds up one connection, and is killed: then that goes to another', async (t) => {
   const running = await Running.start(t, 'workers: 2\nroutes: [{ respond: { status: 200 } }]\n');
   const before = running.workers();
   process.kill(before[0]!, 'SIGSTOP');
@@ -228,9 +234,50 @@ test('a stopped worker holds up one connection, which goes to another when it is
   for (const client of clients) client.send(bytes('/'));
   const answered = (): number => clients.filter(({ responses }) => responses.length === 1).length;
   await eventually('19 answers', async () => (answered() >= 19 ? true : undefined));
-  process.kill(before[0]!, 'SIGKILL');
+  await running.cli.output(/"message":"a worker hangs and is killed"/, GUARD_MS);
   await Promise.all(clients.map((client) => client.response()));
   await running.replaced(before, 2);
+  assert.ok(running.workers().includes(before[1]!), 'the other, which answers, lives on');
+  assert.equal(await running.metric('headgate_worker_restarts_total'), 1);
+});
+
+test('a process that waits takes the place of a worker that ends, and another waits then', async (t) => {
+  const running = await Running.start(t, 'workers: 2\nroutes: [{ respond: { status: 200 } }]\n');
+  const three = (): number[] | undefined => (running.processes().length === 3 ? running.processes() : undefined);
+  const before = await eventually('a spare process', async () => three());
+  const workers = running.workers();
+  const [spare] = before.filter((pid) => !workers.includes(pid));
+  process.kill(workers[0]!, 'SIGKILL');
+  await running.replaced(workers, 2);
+  assert.deepEqual(new Set(running.workers()), new Set([workers[1], spare]));
+  const after = await eventually('another', async () => three());
+  running.cli.signal('SIGKILL');
+  await eventually('no orphan', async () => (after.some(isAlive) ? undefined : true));
+});
+
+test('a worker that comes later serves each listener as its own, whatever their order in the file is now', async (t) => {
+  // The one trusts its peer, and so takes its request id, the other does not.
+  const ports = [await freePort(), await freePort()];
+  const listeners = ports.map(
+    (port, at) => `{ address: 127.0.0.1:${port}, trustedProxies: [${at === 0 ? '' : '127.0.0.1'}] }`,
+  );
+  const config = (order: readonly string[]): string =>
+    `workers: 2\nlisteners: [${order.join(', ')}]\nroutes: [{ respond: { status: 200 } }]\n`;
+  const running = await Running.start(t, config(listeners));
+  const ids = async (): Promise<unknown[]> => {
+    const answers = ports.map((port) => get(`http://127.0.0.1:${port}/`, { 'X-Request-Id': 'mine' }));
+    return (await Promise.all(answers)).map((answer) => answer.get('x-request-id') === 'mine');
+  };
+  assert.deepEqual(await ids(), [false, true]);
+  running.write(config(listeners.reverse()));
+  assert.equal((await fetch(`${running.admin}/api/v1/reload`, { method: 'POST' })).status, 200);
+  const before = running.workers();
+  for (const pid of before) process.kill(pid, 'SIGKILL');
+  await eventually('two others', async () => {
+    const others = running.workers().filter((pid) => !before.includes(pid));
+    return others.length === 2 && (await running.metric('headgate_workers')) === 2 ? true : undefined;
+  });
+  for (let round = 0; round < 4; round++) assert.deepEqual(await ids(), [false, true]);
 });
 
 test('signals to all processes drain: what is in flight is answered, then all end, exit 0', async (t) => {

@@ -184,7 +184,7 @@ suite('a stop', { concurrency: true }, () => {
     assert.equal((await world.logged()).status, 200);
   });
 
-  test('cuts what is still there when the grace is over: requests, connections half spoken; tunnels end before', async (t) => {
+  test('ends what is still there when the grace is over: requests with 503, connections half spoken; tunnels end before', async (t) => {
     const clock = new FakeClock();
     const world = await World.start(t, {
       origins: [
@@ -218,14 +218,15 @@ suite('a stop', { concurrency: true }, () => {
     assert.deepEqual([waiting.ended, isOver], [false, false]);
     await pass(clock, 'the end', () => isOver);
     await stopped;
-    for (const client of [waiting, tunnelled, partial]) {
-      await client.untilEnded();
-      assert.equal(client.responses.length, 0);
-    }
+    for (const client of [waiting, tunnelled, partial]) await client.untilEnded();
+    assert.deepEqual([tunnelled.responses.length, partial.responses.length], [0, 0]);
+    const [answer] = waiting.responses;
+    assert.deepEqual([answer?.status, answer?.get('connection')], [503, 'close']);
+    assert.equal(JSON.parse(answer!.text()).reason, 'LR');
     for (const connection of world.origin.connections) await world.origin.untilClosed(connection);
     const lines = world.log.map(({ path, status, reason }) => [path, status, reason]);
     assert.deepEqual(lines.sort(), [
-      ['/', 499, 'DC'],
+      ['/', 503, 'LR'],
       ['/chat', 101, 'LR'],
     ]);
   });

@@ -59,6 +59,8 @@ suite('waiting for the client', { concurrency: true }, () => {
     await client.response(1);
     assert.equal((await client.response(2)).status, 408);
     await client.untilEnded();
+    const { method, path } = await world.logged(2);
+    assert.deepEqual([method, path], ['', ''], 'not those of the request before');
   });
 
   test('a connection on which nothing came is closed without an answer', async (t) => {

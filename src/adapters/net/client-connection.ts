@@ -146,7 +146,7 @@ export class ClientConnection implements RequestEvents, Downstream, Body {
       const seconds = this.host.bodyTimeoutMs / 1000;
       this.exchange.refuse('request-timeout', `No octet of the body came for ${seconds} s.`);
     } else if (!this.anyBytes || this.parser.idle) this.close();
-    else this.onHeadError(HEAD_TOO_LATE);
+    else this.parser.refuse(HEAD_TOO_LATE);
   }
 
   // Reading.

@@ -7,6 +7,7 @@ import type { AddressOrder } from '../../upstream/address-order.ts';
 import type { ChannelOwner, UpstreamChannel } from '../../upstream/channel.ts';
 import type { EndpointAddress } from '../../upstream/endpoint-address.ts';
 import type { NameCache, NameWaiter } from '../../upstream/name-cache.ts';
+import { STOOD_STILL_MS } from '../../upstream/pool.ts';
 import type { ConnectTrouble, TriedAddress } from './connect-trouble.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 
@@ -43,6 +44,7 @@ export class Dial implements NameWaiter {
   private readonly nextTimer = new WheelTimer(() => this.tryNext());
   private addresses: readonly string[] = [];
   private at = 0;
+  private deadlineMs = 0;
   private readonly trying = new Map<string, UpstreamConnection>();
   private readonly tried: TriedAddress[] = [];
   private error: GatewayError | undefined = undefined;
@@ -54,7 +56,7 @@ export class Dial implements NameWaiter {
     this.target = target;
     this.owner = owner;
     this.deps = deps;
-    deps.wheel.arm(this.timer, deps.clock.nowMs() + connectTimeoutMs);
+    this.waitFor(connectTimeoutMs);
     if (target.kind === 'unix') this.connect(target.path, target);
     else if (isIP(target.host) !== 0) this.connect(target.host, target);
     else deps.names.find(target.host, this);
@@ -106,7 +108,9 @@ export class Dial implements NameWaiter {
     this.winner = channel;
     this.decide();
     if (this.addresses.length > 0) this.stand(address);
-    this.owner.onConnected(channel);
+    this.owner.onConnected(channel, this.target);
+    // The name lost the address while it was being connected to.
+    if (this.addresses.length > 0 && !this.deps.names.has(this.host, address)) this.retire();
   }
 
   private missed(address: string, error: GatewayError): void {
@@ -119,7 +123,18 @@ export class Dial implements NameWaiter {
     else if (this.trying.size === 0) this.fail(this.error);
   }
 
+  private waitFor(ms: number): void {
+    this.deadlineMs = this.deps.clock.nowMs() + ms;
+    this.deps.wheel.arm(this.timer, this.deadlineMs);
+  }
+
   private tooSlow(): void {
+    const lateMs = this.deps.clock.nowMs() - this.deadlineMs;
+    // The gateway stood still: what came meanwhile may be one step of several.
+    if (lateMs >= STOOD_STILL_MS) {
+      this.waitFor(lateMs);
+      return;
+    }
     const phase = this.trying.values().next().value?.phase ?? 'name';
     if (phase === 'name') this.deps.names.withdraw(this.host, this);
     for (const address of this.trying.keys()) this.tried.push({ address, error: 'timeout' });

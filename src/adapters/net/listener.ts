@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { ListenAddress, ListenerModel } from '../../config/snapshot.ts';
 import type { WheelTimer } from '../../core/timer-wheel.ts';
+import { GatewayError } from '../../errors.ts';
 import { type ProxyTrust, proxyTrust } from '../../http/client-ip.ts';
 import { FieldCode } from '../../http/field-code.ts';
 import { ListFields } from '../../http/fields.ts';
@@ -11,6 +12,7 @@ import type { ProxySource } from '../../http/proxy-protocol.ts';
 import type { ListenerMetrics } from '../../ports.ts';
 import type { ProxyContext } from '../../proxy/context.ts';
 import { Exchange } from '../../proxy/exchange.ts';
+import { guarded } from '../../proxy/guarded.ts';
 import { serve } from '../../proxy/pipeline.ts';
 import type { Encryption } from './arrival.ts';
 import { Arrivals } from './arrivals.ts';
@@ -24,6 +26,11 @@ export class ListenError extends Error {}
 
 /** A peer that vanished without a word is noticed by the kernel, also where a timeout is off. */
 export const PROBES = { keepAlive: true, keepAliveInitialDelay: 30_000 } as const;
+const STOPPED = new GatewayError(
+  'gateway-stopped',
+  'gateway',
+  'The request was in flight longer than the gateway waits at its end.',
+);
 const NOT_ENCRYPTED: HeadError = { kind: 'bad-request', detail: 'This port speaks TLS: the request came in clear.' };
 
 /** Stands for a request that was never read whole: what is known of it is for the log. */
@@ -256,7 +263,12 @@ export class Listener implements ConnectionHost {
   }
 
   destroyAll(): void {
-    for (const connection of [...this.connections]) connection.destroy();
+    for (const connection of [...this.connections]) {
+      const { exchange } = connection;
+      // A tunnel was told.
+      if (exchange !== undefined && exchange.tunnel === undefined) guarded(exchange, () => exchange.fail(STOPPED));
+      connection.destroy();
+    }
   }
 }
 

@@ -253,3 +253,27 @@ test('connections to an address that the name loses are retired, the others stay
     'what is closed is not retired',
   );
 });
+
+test('an address that the name loses while it is connected to is retired as soon as the connection is made', async (t) => {
+  const listening = await origin(t);
+  const bench = new Bench();
+  bench.addresses = ['127.0.0.1'];
+  await bench.connect(tcp(listening.port, 'a.test')).channel;
+  const late = bench.connect(tcp(listening.port, 'a.test'));
+  bench.addresses = ['127.0.0.2'];
+  bench.clock.advanceSync(10_000);
+  await late.channel;
+  assert.deepEqual([late.calls, late.stale], [1, 1]);
+});
+
+test('a connect during which the gateway stood still has its time again', linuxOnly, async (t) => {
+  const bench = new Bench();
+  const hole = await blackHole(t);
+  const silent = bench.connect(tcp(hole.port));
+  bench.pass(1600);
+  bench.pass(560);
+  assert.equal(silent.calls, 0);
+  bench.pass(60);
+  assert.equal((await silent.error).kind, 'connect-timeout');
+  assert.equal(bench.wheel.linked, 0);
+});

@@ -93,3 +93,32 @@ test('the last octets of a body go out before the next request, also where the a
   while (!seen.includes('/b')) await once(socket, 'data');
   assert.match(seen, /\r\n\r\n1234567890GET \/b HTTP\/1\.1\r\n/);
 });
+
+// Whoever asks takes silence on a kept connection for a race with its idle timeout; a part of an answer is none.
+test('a connection that dies inside a response head had begun to answer', async (t) => {
+  for (const [text, hasBegun] of [
+    ['HTTP/1.1 200 OK\r\nX-A: 1\r\n', true],
+    ['', false],
+  ] as const) {
+    const server = createServer((socket) => socket.once('data', () => socket.end(text))).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const responded = await new Promise<boolean>((resolve) => {
+      new UpstreamConnection(
+        { kind: 'tcp', host: '127.0.0.1', port: (server.address() as AddressInfo).port, authority: 'h' },
+        {
+          onConnected: (made) =>
+            made.send(
+              requestOf('GET', '/', undefined),
+              receiver((_, begun) => resolve(begun)),
+            ),
+          onConnectFailed: (error) => assert.fail(error.detail),
+          onIdle: nothing,
+          onStale: nothing,
+          onClosed: nothing,
+        },
+      );
+    });
+    assert.equal(responded, hasBegun);
+  }
+});

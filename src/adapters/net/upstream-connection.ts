@@ -67,7 +67,7 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
   constructor(address: EndpointAddress, owner: ChannelOwner) {
     this.owner = owner;
     this.socket = openSocket(address, { buffer: SHARED, callback: (bytes) => this.onRead(bytes) });
-    this.socket.on(connectedEvent(address), () => this.onConnect());
+    this.socket.on(connectedEvent(address), () => this.onConnect(address));
     this.socket.on('drain', () => this.onDrain());
     this.socket.on('end', () => this.onEndOfInput());
     this.socket.on('error', (error: NodeJS.ErrnoException) => this.onGone(error.code ?? error.message, error));
@@ -77,10 +77,10 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
 
   // Socket.
 
-  private onConnect(): void {
+  private onConnect(address: EndpointAddress): void {
     if (this.closed) return;
     this.connected = true;
-    this.owner.onConnected(this);
+    this.owner.onConnected(this, address);
   }
 
   private onRead(bytes: number): boolean {
@@ -151,7 +151,7 @@ export class UpstreamConnection implements UpstreamChannel, ResponseEvents, Turn
   private failReceiver(kind: FailureName, detail: string): void {
     const receiver = this.receiver;
     this.receiver = undefined;
-    receiver?.onFailure(new GatewayError(kind, 'upstream', detail), this.responded);
+    receiver?.onFailure(new GatewayError(kind, 'upstream', detail), this.responded || this.parser.inHead);
   }
 
   /** What it waits for while it is not connected. */

@@ -220,6 +220,19 @@ test('drain waits for the reader, and no longer than it was told', async () => {
   await stuck;
 });
 
+test('many sinks on one stream listen to it once, also while they drain', async () => {
+  const reader = new SlowReader();
+  const clock = new FakeClock();
+  const sinks = Array.from({ length: 20 }, () => new LineSink(reader, clock));
+  for (const sink of sinks) {
+    sink.write('one\n');
+    const drained = sink.drain(1000);
+    clock.advanceSync(1000);
+    await drained;
+  }
+  assert.equal(reader.listenerCount('error'), 1);
+});
+
 test('a reader that is gone does not end the gateway', async () => {
   const reader = new Writable({
     write: (_chunk, _encoding, done) => done(Object.assign(new Error('gone'), { code: 'EPIPE' })),

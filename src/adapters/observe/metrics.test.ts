@@ -209,8 +209,13 @@ test('buckets are cumulative and end in the count', () => {
   );
 });
 
-test("the process's own metrics are merged in", async () => {
-  const { types } = parse(await metricsUnderTest().text());
+test("the process's own metrics are merged in where they are asked for, CPU since its start", async () => {
+  const metrics = metricsUnderTest();
+  assert.equal(await metrics.textSoFar(), metrics.gatewayText());
+  const { user, system } = process.cpuUsage();
+  const { types, samples } = parse(await metrics.text());
+  assert.ok(samples.find(({ name }) => name === 'process_cpu_seconds_total')!.value >= (user + system) / 1e6);
+  assert.ok(parse(await metrics.textSoFar()).types.has('process_cpu_seconds_total'));
   for (const name of ['process_cpu_seconds_total', 'nodejs_eventloop_lag_seconds', 'nodejs_heap_size_used_bytes']) {
     assert.ok(types.has(name), name);
   }

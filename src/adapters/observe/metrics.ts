@@ -10,7 +10,7 @@ import {
   UpstreamHandle,
 } from './metric-handles.ts';
 import { type LimitFamily, type MetricsState, renderMetrics } from './metrics-text.ts';
-import { processMetricsText } from './process-metrics.ts';
+import { areProcessMetricsWanted, processMetricsText } from './process-metrics.ts';
 
 export interface PrometheusMetricsOptions {
   /** Label of `headgate_build_info`. */
@@ -105,6 +105,11 @@ export class PrometheusMetrics implements Metrics {
   /** Prometheus text 0.0.4 of everything, the process's own metrics included. */
   async text(): Promise<string> {
     return this.gatewayText() + (await processMetricsText());
+  }
+
+  /** The same; what the process says itself only where that was asked for before, since it has a price. */
+  async textSoFar(): Promise<string> {
+    return areProcessMetricsWanted() ? this.text() : this.gatewayText();
   }
 
   /** The same without `process_*` and `nodejs_*`. */

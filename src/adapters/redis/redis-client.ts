@@ -1,6 +1,7 @@
-import { Command, Redis } from 'ioredis';
+import type { Command, Redis } from 'ioredis';
 import type { Random } from '../../core/random.ts';
 import type { ClockAndTimers, Log } from '../../ports.ts';
+import { keepStringsFast } from './fast-strings.ts';
 
 export type Done = (error: Error | null | undefined, reply?: unknown) => void;
 
@@ -22,12 +23,27 @@ const LOG_INTERVAL_MS = 1000;
 /** Errors that only a new connection heals: the server became a replica, or wants a password again. */
 const RECONNECT_ON = /^(?:READONLY|NOAUTH)/;
 
+interface Library {
+  readonly Command: typeof Command;
+  readonly Redis: typeof Redis;
+}
+
+async function loadLibrary(): Promise<Library> {
+  const library = await import('ioredis');
+  keepStringsFast();
+  return library;
+}
+
 /**
  * One connection to Redis. Nothing is queued while it is away and nothing is ever sent twice: a command that charges a
- * limit must not be repeated. Timeouts of commands are the caller's.
+ * limit must not be repeated. Timeouts of commands are the caller's. The library is loaded where a client is made, and nowhere else.
  */
 export class RedisClient {
-  private readonly redis: Redis;
+  private readonly library: Promise<Library>;
+  private loaded: Library | undefined = undefined;
+  private redis: Redis | undefined = undefined;
+  private readonly url: string;
+  private readonly random: Random;
   private readonly events: RedisClientEvents;
   private readonly log: Log;
   private readonly clock: ClockAndTimers;
@@ -38,49 +54,54 @@ export class RedisClient {
     this.events = events;
     this.log = log;
     this.clock = clock;
-    this.redis = new Redis(url, {
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      autoResubscribe: false,
-      maxRetriesPerRequest: 0,
-      enableReadyCheck: false,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      disconnectTimeout: 100,
-      noDelay: true,
-      connectionName: 'headgate',
-      reconnectOnError: (error) => RECONNECT_ON.test(error.message),
-      retryStrategy: (times) => retryDelayMs(times, random),
-    });
-    this.redis.on('error', (error: Error) => this.report(error));
-    this.redis.on('connect', () => this.watchGreeting());
-    this.redis.on('ready', () => events.connected());
-    this.redis.on('close', () => events.disconnected());
+    this.url = url;
+    this.random = random;
+    this.library = loadLibrary();
+    // Said when it is started.
+    this.library.catch(() => {});
   }
 
   get ready(): boolean {
-    return this.redis.status === 'ready';
+    return this.redis?.status === 'ready';
   }
 
   start(): void {
-    this.redis.connect().catch((error: Error) => this.report(error));
+    this.connect().catch((error: Error) => this.report(error));
+  }
+
+  private async connect(): Promise<void> {
+    this.loaded = await this.library;
+    if (this.stopped) return;
+    const { events, random } = this;
+    const redis = new this.loaded.Redis(this.url, redisOptions(random));
+    redis.on('error', (error: Error) => this.report(error));
+    redis.on('connect', () => this.watchGreeting(redis));
+    redis.on('ready', () => events.connected());
+    redis.on('close', () => events.disconnected());
+    this.redis = redis;
+    await redis.connect();
   }
 
   stop(): void {
     this.stopped = true;
-    this.redis.disconnect();
+    this.redis?.disconnect();
   }
 
   /** Drops the connection and makes a new one: for one that no longer answers. */
   replace(): void {
-    if (!this.stopped) this.redis.disconnect(true);
+    if (!this.stopped) this.redis?.disconnect(true);
   }
 
   /** Writes a command now; `done` is called once, with an error when the connection is lost before the reply, or away. */
   send(name: string, args: readonly string[], done: Done): void {
+    const { loaded, redis } = this;
+    if (loaded === undefined || redis === undefined) {
+      done(new Error('not connected yet'));
+      return;
+    }
     if (this.ready) this.events.sent();
-    const command = new Command(name, args as string[], { replyEncoding: 'utf8' }, done as never);
-    (this.redis.sendCommand(command) as Promise<unknown>).catch(() => {});
+    const command = new loaded.Command(name, args as string[], { replyEncoding: 'utf8' }, done as never);
+    (redis.sendCommand(command) as Promise<unknown>).catch(() => {});
   }
 
   /** Logs an error, at most one a second. */
@@ -91,11 +112,28 @@ export class RedisClient {
     this.log.warn('store error', { error: error.message });
   }
 
-  private watchGreeting(): void {
+  private watchGreeting(redis: Redis): void {
     this.clock.after(GREETING_TIMEOUT_MS, () => {
-      if (this.redis.status === 'connect') this.replace();
+      if (redis.status === 'connect') this.replace();
     });
   }
+}
+
+function redisOptions(random: Random) {
+  return {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    enableReadyCheck: false,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: 100,
+    noDelay: true,
+    connectionName: 'headgate',
+    reconnectOnError: (error: Error) => RECONNECT_ON.test(error.message),
+    retryStrategy: (times: number) => retryDelayMs(times, random),
+  };
 }
 
 function retryDelayMs(times: number, random: Random): number {

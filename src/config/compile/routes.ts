@@ -10,8 +10,8 @@ import type {
 } from '../../proxy/route-model.ts';
 import { retryOf, timeoutsOf } from '../effective.ts';
 import { isName, parseDuration, parseRatio, parseSize } from '../scalars.ts';
-import { parseValuePattern } from '../schema/routes.ts';
 import type { Config } from '../schema.ts';
+import { parseValuePattern } from '../value-pattern.ts';
 import { anonymousName } from './upstreams.ts';
 
 type Route = Config['routes'][number];

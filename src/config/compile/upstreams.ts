@@ -2,9 +2,9 @@ import { isIP } from 'node:net';
 import type { TlsSettings } from '../../upstream/endpoint-address.ts';
 import type { EndpointModel, HealthCheckModel, OutlierModel, UpstreamModel } from '../../upstream/upstream-model.ts';
 import { type EndpointUrl, parseEndpointUrl } from '../addresses.ts';
+import { UPSTREAM_DEFAULTS } from '../defaults.ts';
 import { hostOf } from '../effective.ts';
 import { parseDuration, parseRatio, parseStatuses } from '../scalars.ts';
-import { upstream as upstreamSchema } from '../schema/upstreams.ts';
 import type { Config } from '../schema.ts';
 import type { ConfigTexts } from '../upstream-tls.ts';
 
@@ -28,7 +28,7 @@ export function compileUpstream(name: string, upstream: Upstream, texts: ConfigT
 
 /** The upstream behind a URL that a route names directly. Routes with the same URL share it. */
 export function anonymousUpstream(url: string): UpstreamModel {
-  return compileUpstream(anonymousName(url), upstreamSchema.parse({ endpoints: [url] }), {});
+  return compileUpstream(anonymousName(url), { ...UPSTREAM_DEFAULTS, endpoints: [url] }, {});
 }
 
 /** No name of a named upstream can be the same: those have no `:`. */

@@ -4,7 +4,9 @@ import { pathPatternProblem } from '../../core/route/path-pattern.ts';
 import { isToken } from '../../http/http1/chars.ts';
 import { MAX_LIMITS_PER_ROUTE } from '../../limits/bound-limit.ts';
 import { parseEndpointUrl } from '../addresses.ts';
+import { RETRY_DEFAULTS } from '../defaults.ts';
 import { isName } from '../scalars.ts';
+import { parseValuePattern } from '../value-pattern.ts';
 import {
   authority,
   choice,
@@ -70,12 +72,6 @@ const rewriteTarget = scalar({
     return /[*?]/.test(body) ? '"*" stands only at the end, as in /v2/*, and there is no query' : formProblem(body);
   },
 });
-
-/** `"/re/"` or `"/re/i"` as it is written in a match, compiled; undefined for a plain value. */
-export function parseValuePattern(text: string): { source: string; flags: string } | undefined {
-  const match = /^\/(.+)\/([a-z]*)$/s.exec(text);
-  return match === null ? undefined : { source: match[1]!, flags: match[2]! };
-}
 
 function valueProblem(text: string): string | undefined {
   const pattern = parseValuePattern(text);
@@ -180,19 +176,19 @@ const retryEvents = z.union([choice(['connect', 'refused', 'reset']), z.literal(
 export const retry = oneOf('expected false or an object', [
   off,
   z.strictObject({
-    attempts: z.int().min(1).max(10).default(2).describe('Attempts in all.'),
+    attempts: z.int().min(1).max(10).default(RETRY_DEFAULTS.attempts).describe('Attempts in all.'),
     perTry: oneOf('expected a duration or none', [z.literal(['none', false]), positiveDuration])
-      .default('none')
+      .default(RETRY_DEFAULTS.perTry)
       .describe('Longest wait for the response head of one attempt.'),
     budget: ratio
-      .default('10%')
+      .default(RETRY_DEFAULTS.budget)
       .describe(
         'Most retries, as a share of the last 10 s’ requests, + 3/s. A connect failure with no byte written does not count.',
       ),
     on: z
       .array(retryEvents)
       .min(1)
-      .default(['connect', 'refused', 'reset', 502, 503, 504])
+      .default(RETRY_DEFAULTS.on)
       .describe('What is tried again, where nothing can run twice.'),
   }),
 ]);

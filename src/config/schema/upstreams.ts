@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { OUTLIER_DEFAULTS, UPSTREAM_DEFAULTS } from '../defaults.ts';
 import { laterValues } from '../later.ts';
 import { parseStatuses } from '../scalars.ts';
 import {
@@ -45,17 +46,19 @@ const outlierEvents = z.union([choice(['connect', 'reset', 'timeout']), z.litera
 });
 
 const outlierDetection = z.strictObject({
-  consecutiveFailures: z.int().min(1).default(5).describe('So many failures in a row eject an endpoint.'),
-  on: z
-    .array(outlierEvents)
+  consecutiveFailures: z
+    .int()
     .min(1)
-    .default(['connect', 'reset', 'timeout', 502, 503, 504])
-    .describe('What counts as a failure.'),
+    .default(OUTLIER_DEFAULTS.consecutiveFailures)
+    .describe('So many failures in a row eject an endpoint.'),
+  on: z.array(outlierEvents).min(1).default(OUTLIER_DEFAULTS.on).describe('What counts as a failure.'),
   baseEjection: positiveDuration
-    .default('5s')
+    .default(OUTLIER_DEFAULTS.baseEjection)
     .describe('Length of the first ejection; it grows with each further one.'),
-  maxEjection: positiveDuration.default('300s').describe('Longest ejection.'),
-  maxEjected: ratio.default('50%').describe('Share of the endpoints that may be ejected at a time.'),
+  maxEjection: positiveDuration.default(OUTLIER_DEFAULTS.maxEjection).describe('Longest ejection.'),
+  maxEjected: ratio
+    .default(OUTLIER_DEFAULTS.maxEjected)
+    .describe('Share of the endpoints that may be ejected at a time.'),
 });
 
 const endpoint = oneOf('expected a URL, or an object with url', [
@@ -98,19 +101,21 @@ export const upstream = z.strictObject({
       'The `Host` that the endpoint sees: `keep` = the client’s, `upstream` = the endpoint’s own, or a fixed value. The original goes into `X-Forwarded-Host`. Default: `keep`, and `upstream` where an endpoint is `https`.',
     ),
   balance: choice(['adaptive', 'round-robin', 'random', 'least-request'], laterValues('upstreams.*.balance'))
-    .default('adaptive')
+    .default(UPSTREAM_DEFAULTS.balance)
     .describe('How an endpoint is chosen. `adaptive` is least-request in this version.'),
   healthCheck: oneOf('expected false or an object', [off, healthCheck])
-    .default(false)
+    .default(UPSTREAM_DEFAULTS.healthCheck)
     .describe('Active checks; `false` = none.'),
   outlierDetection: oneOf('expected false or an object', [off, outlierDetection])
     .prefault({})
     .describe('Ejects endpoints that fail in a row (what others call a circuit breaker); `false` = off.'),
   timeouts: z
     .strictObject({
-      connect: positiveDuration.default('1s').describe('Longest time to connect, and to wait for a connection.'),
+      connect: positiveDuration
+        .default(UPSTREAM_DEFAULTS.timeouts.connect)
+        .describe('Longest time to connect, and to wait for a connection.'),
       idle: positiveDuration
-        .default('4s')
+        .default(UPSTREAM_DEFAULTS.timeouts.idle)
         .describe('Life of a pooled connection without requests, where the upstream sends no `Keep-Alive: timeout`.'),
     })
     .prefault({})
@@ -118,7 +123,7 @@ export const upstream = z.strictObject({
   maxConnections: z
     .int()
     .min(1)
-    .default(256)
+    .default(UPSTREAM_DEFAULTS.maxConnections)
     .describe('Most connections to an endpoint; beyond it requests wait in order, then 503.'),
   tls: tls.optional().describe('How `https` endpoints are spoken to.'),
 });

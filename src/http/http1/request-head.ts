@@ -93,6 +93,13 @@ export class Http1RequestHead extends RawFields implements RequestHead {
     return error;
   }
 
+  /** Whatever was read before is not what comes now. */
+  forget(): void {
+    this.isGood = false;
+    this.method = '';
+    this.path = '';
+  }
+
   private readAnew(raw: string): HeadError | undefined {
     this.method = '';
     this.path = '';

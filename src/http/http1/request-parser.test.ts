@@ -52,6 +52,17 @@ function parse(pieces: readonly Buffer[]): string[] {
   return recorder.events;
 }
 
+test('what is refused before it was read has not the method and path of the request before', () => {
+  for (const text of ['GET /b HTTP/1.1\nHost: h\n\n', '\rX', `GET /c HTTP/1.1\r\nX: ${'y'.repeat(9000)}\r\n\r\n`]) {
+    const parser = new RequestParser(new Recorder(), LIMITS);
+    const first = Buffer.from('PUT /a HTTP/1.1\r\nHost: h\r\n\r\n');
+    parser.execute(first, 0);
+    assert.equal(parser.head.path, '/a');
+    parser.execute(Buffer.from(text), 0);
+    assert.deepEqual([parser.head.method, parser.head.path], ['', '']);
+  }
+});
+
 const parseText = (text: string): string[] => parse([Buffer.from(text, 'latin1')]);
 
 function cut(bytes: Buffer, positions: readonly number[]): Buffer[] {

@@ -137,14 +137,21 @@ export class RequestParser {
     this.emptyLine = 0;
     const error = this.head.read(text);
     if (error !== undefined) {
-      this.refuse(error);
+      this.fail(error);
       return;
     }
     if (this.head.framing !== undefined) this.body.start(this.head.framing, this.head.options.named);
     this.events.onHead(this.head);
   }
 
-  private refuse(error: HeadError): void {
+  /** What came will never be a head that can be read. */
+  refuse(error: HeadError): void {
+    // Method and path of the request before are not those of this one.
+    this.head.forget();
+    this.fail(error);
+  }
+
+  private fail(error: HeadError): void {
     this.failed = true;
     this.events.onHeadError(error);
   }

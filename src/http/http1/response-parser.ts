@@ -46,6 +46,11 @@ export class ResponseParser {
     return this.expecting || !this.body.done;
   }
 
+  /** Whether a part of a head was read. */
+  get inHead(): boolean {
+    return this.partial.length > 0;
+  }
+
   /**
    * Reads `chunk`. Returns the offset behind the end of the message: less than `chunk.length` when octets follow that
    * nobody asked for (or that belong to a tunnel, after 101).

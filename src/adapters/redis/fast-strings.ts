@@ -2,10 +2,10 @@
 const ENOUGH = 5000;
 
 /**
- * Makes the methods of strings as fast as they were before somebody declared `class … extends String`, as the Redis client
+ * Makes the methods of strings as fast as they were before somebody declared `class … extends String`, as the Redis library
  * does. Becoming a prototype turns `String.prototype` into a dictionary, and from then on V8 compiles every `charCodeAt` of
  * the process into a look-up: 9 ns a character instead of 1.4, measured. A property read on a String object is what makes
- * V8 look at its prototype again. Called once everything is loaded; it takes a fraction of a millisecond.
+ * V8 look at its prototype again. Called once that is loaded; it takes a fraction of a millisecond.
  */
 export function keepStringsFast(): void {
   // An object, not a primitive: only an object's prototypes are looked at.
