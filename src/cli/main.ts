@@ -9,6 +9,7 @@ if (major < MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor < MINIMUM_NOD
   );
   process.exit(1);
 }
+await import('./young-generation.ts');
 const { dispatch } = await import('./dispatch.ts');
 await dispatch(process.argv.slice(2));
 

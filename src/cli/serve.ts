@@ -13,7 +13,6 @@ import { Primary } from '../workers/primary.ts';
 import { bannerLines } from './banner.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { version } from './version.ts';
-import { keepYoungGenerationSmall } from './young-generation.ts';
 
 /** What is in flight when a bug ends the process gets so long. */
 const CRASH_GRACE_MS = 5000;
@@ -63,7 +62,6 @@ export class Served {
   async start(): Promise<void> {
     try {
       await this.gateway.start();
-      keepYoungGenerationSmall();
     } catch (error) {
       if (error instanceof StartError || error instanceof ConfigError) throw new CommandError(error.message);
       throw error;

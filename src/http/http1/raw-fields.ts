@@ -18,6 +18,8 @@ export interface WrittenLines {
   withId: boolean;
 }
 
+/** Room for so many at first: V8 keeps arrays of up to 64 octets in its own heap, larger ones cost 700 octets more each. */
+const FEW = 4;
 const SLOTS = 4; // per field: start of name, end of name, start of value, end of value
 
 /**
@@ -33,8 +35,8 @@ export class RawFields implements Fields {
   end = 0;
   /** What the writer last made of these lines: an equal head that comes again is not put together again. */
   readonly written: WrittenLines = { text: '', isFlat: false, dropMask: 0, shared: undefined, withId: false };
-  private offsets = new Int32Array(32 * SLOTS);
-  private codes = new Uint8Array(32);
+  private offsets = new Int32Array(FEW * SLOTS);
+  private codes = new Uint8Array(FEW);
 
   /**
    * Scans field lines of `raw` from `start` to the empty line that ends it.
