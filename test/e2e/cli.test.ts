@@ -209,7 +209,8 @@ for (const [how, bug] of [
     await arrived;
     cli.signal('SIGUSR2');
     await cli.output(/"message":"a bug: the gateway ends"/);
-    await assert.rejects(send(url), /ECONNREFUSED/);
+    // Refused, or reset where it stood before a socket that was closing this moment.
+    await assert.rejects(send(url), /ECONNREFUSED|ECONNRESET/);
     answer();
     assert.equal((await inFlight).status, 200);
     assert.deepEqual(await cli.exited(), { code: 1, signal: null });
