@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Cancel, Timers } from '../ports.ts';
 
 /** As the command line keeps its own: `cli/young-generation.ts`. Who starts the gateway with another value has the last word. */
-const YOUNG_GENERATION = '--max-semi-space-size=4';
+const YOUNG_GENERATION = '--max-semi-space-size=1';
 const FILE = fileURLToPath(new URL(`./worker-main${extname(import.meta.url)}`, import.meta.url));
 /** One that was lost while it waited is not started again before. */
 const AGAIN_AFTER_MS = 5000;

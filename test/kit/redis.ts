@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,14 @@ export interface TestRedis {
 
 export type RedisReply = string | number | null | RedisReply[];
 
+/** Stops a process and waits until it stands still: the signal alone lets it finish what it is about. */
+function stopProcess(pid: number): void {
+  process.kill(pid, 'SIGSTOP');
+  const stat = `/proc/${pid}/stat`;
+  // The state follows the name, which is in brackets.
+  while (existsSync(stat) && !/\) [TtZX] /.test(readFileSync(stat, 'latin1')));
+}
+
 export async function startRedis(options: { port?: number; args?: readonly string[] } = {}): Promise<TestRedis> {
   const port = options.port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), 'headgate-redis-'));
@@ -42,7 +50,7 @@ export async function startRedis(options: { port?: number; args?: readonly strin
     port,
     pid: child.pid!,
     command: (...words) => runCommand(port, words.map(String)),
-    pause: () => void child.kill('SIGSTOP'),
+    pause: () => stopProcess(child.pid!),
     resume: () => void child.kill('SIGCONT'),
     kill: end,
     stop: async () => {
