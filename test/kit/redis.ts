@@ -41,7 +41,7 @@ export async function startRedis(options: { port?: number; args?: readonly strin
   process.once('exit', cleanUp);
   await readiness(child);
   const end = async () => {
-    child.kill('SIGCONT');
+    // No SIGCONT before it: a paused server would answer what waits for it.
     child.kill('SIGKILL');
     await ended;
   };
