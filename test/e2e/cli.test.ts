@@ -198,6 +198,17 @@ function buggy(t: TestContext, port: number, bug: string): Promise<Started> {
   return started(t, ['start', '-c', file], { command });
 }
 
+/** How a request is refused for good: one that stood before a socket that was closing this moment is reset, and asks again. */
+async function refusal(url: string): Promise<string | undefined> {
+  for (;;) {
+    const code = await send(url).then(
+      ({ status }) => String(status),
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    if (code !== 'ECONNRESET') return code;
+  }
+}
+
 for (const [how, bug] of [
   ['thrown', `throw new Error('boom')`],
   ['rejected', `Promise.reject(new Error('boom'))`],
@@ -209,8 +220,7 @@ for (const [how, bug] of [
     await arrived;
     cli.signal('SIGUSR2');
     await cli.output(/"message":"a bug: the gateway ends"/);
-    // Refused, or reset where it stood before a socket that was closing this moment.
-    await assert.rejects(send(url), /ECONNREFUSED|ECONNRESET/);
+    assert.equal(await refusal(url), 'ECONNREFUSED');
     answer();
     assert.equal((await inFlight).status, 200);
     assert.deepEqual(await cli.exited(), { code: 1, signal: null });
